@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The words that everything else is written in: guest frames, machine frames, orders, ranges.
+ * Knows arithmetic and nothing else: no tables, no types, no hypervisor.
+ */
+#ifndef P2M_FRAME_H
+#define P2M_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Structs, so that the compiler refuses a guest frame where a machine frame is meant. */
+typedef struct {
+    uint64_t gfn; /* guest frame number: what the guest calls physical, in 4K frames */
+} gfn_t;
+typedef struct {
+    uint64_t mfn; /* machine frame number: what the DRAM answers to, in 4K frames */
+} mfn_t;
+
+#define GFN(n)      ((gfn_t){ (n) })
+#define MFN(n)      ((mfn_t){ (n) })
+#define INVALID_MFN MFN(UINT64_MAX)
+
+#define FRAME_SHIFT 12
+#define FRAME_SIZE  4096u
+
+/* An order counts 4K frames in powers of two. A map knows three sizes; one table level is nine. */
+#define ORDER_4K    0u
+#define ORDER_2M    9u
+#define ORDER_1G    18u
+#define ORDER_STEP  9u
+#define ORDER_SIZES 3u
+
+/* Arrays "by size" have ORDER_SIZES members: [0] 4K, [1] 2M, [2] 1G. */
+static inline unsigned order_size(unsigned order)
+{
+    return order / ORDER_STEP;
+}
+
+static inline uint64_t order_frames(unsigned order)
+{
+    return (uint64_t)1 << order;
+}
+
+static inline bool order_is_size(unsigned order)
+{
+    return order == ORDER_4K || order == ORDER_2M || order == ORDER_1G;
+}
+
+static inline bool frame_is_aligned(uint64_t frame, unsigned order)
+{
+    return (frame & (order_frames(order) - 1)) == 0;
+}
+
+static inline uint64_t frame_align_down(uint64_t frame, unsigned order)
+{
+    return frame & ~(order_frames(order) - 1);
+}
+
+static inline gfn_t gfn_add(gfn_t gfn, uint64_t frames)
+{
+    return GFN(gfn.gfn + frames);
+}
+
+static inline mfn_t mfn_add(mfn_t mfn, uint64_t frames)
+{
+    return MFN(mfn.mfn + frames);
+}
+
+static inline bool mfn_is_valid(mfn_t mfn)
+{
+    return mfn.mfn != UINT64_MAX;
+}
+
+/* Guest frames from `from` up to, not including, `end`. */
+struct gfn_range {
+    gfn_t from;
+    gfn_t end;
+};
+
+static inline uint64_t gfn_range_frames(struct gfn_range range)
+{
+    return range.end.gfn - range.from.gfn;
+}
+
+#endif

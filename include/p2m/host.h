@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the engine asks of whoever embeds it: five functions, found at link time. The engine calls
+ * nothing else from outside: no libc, no printing, no locks of the host.
+ * Refuses to know how the host stores its frames, or what it does with one that comes back.
+ */
+#ifndef P2M_HOST_H
+#define P2M_HOST_H
+
+#include "p2m/frame.h"
+
+struct p2m;
+
+/*
+ * What the engine remembers of a table page, kept by the host beside its record of that frame
+ * (found by p2m_host_table_info), so that a table page itself holds nothing but entries.
+ * Only p2m/entry.c writes it. Counts are of the table's own 512 entries.
+ */
+struct p2m_table_info {
+    uint16_t ram;     /* leaves whose type is RAM */
+    uint16_t markers; /* populate-on-demand markers */
+    uint16_t other;   /* leaves and marks of any other type */
+    uint16_t tables;  /* entries that name a table */
+    uint16_t joined;  /* neighbours that continue each other: 511 means that it can merge */
+    uint16_t spare;
+};
+
+/*
+ * p2m_host_alloc_table - one frame for a table of this P2M, filled with zeroes.
+ *   Units:   one 4K frame, inside the direct map that p2m_create was given.
+ *   Context: P2M lock held, before anything was changed.
+ *   Errors:  INVALID_MFN when the host has none to give; the verb then fails, the map untouched.
+ *   Debts:   none; the frame comes back through p2m_host_free_table.
+ */
+mfn_t p2m_host_alloc_table(struct p2m *p2m);
+
+/*
+ * p2m_host_free_table - a table page comes back; no processor can walk it any more.
+ *   Units:   one 4K frame; its contents are anything.
+ *   Context: P2M lock held, while a settled debt is paid.
+ *   Errors:  none.
+ *   Debts:   none.
+ */
+void p2m_host_free_table(struct p2m *p2m, mfn_t table);
+
+/*
+ * p2m_host_table_info - where the host keeps the record of this table page.
+ *   Units:   a frame that p2m_host_alloc_table returned.
+ *   Context: P2M lock held.
+ *   Errors:  none; never NULL. The record is zero when the page was just handed out.
+ *   Debts:   none.
+ */
+struct p2m_table_info *p2m_host_table_info(mfn_t table);
+
+/*
+ * p2m_host_put_frames - frames that left the map come back; no processor can reach them any more.
+ *   Units:   2^order frames from mfn, order 0, 9 or 18; type is the p2m_type they were mapped as.
+ *   Context: P2M lock held, while a settled debt is paid. Contents are the guest's last.
+ *   Errors:  none.
+ *   Debts:   none.
+ */
+void p2m_host_put_frames(struct p2m *p2m, mfn_t mfn, unsigned order, unsigned type);
+
+/*
+ * p2m_host_assert_failed - the engine found a bug of its own or of its caller's. Never a guest's.
+ */
+_Noreturn void p2m_host_assert_failed(const char *expression, const char *file, int line);
+
+#endif

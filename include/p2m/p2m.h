@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The map from guest frames to machine frames, kept in the format that a processor walks.
+ * This is the whole public face of the engine: types, create, set, get, split, merge, debts, audit.
+ *
+ * Two rules shape every verb. A verb that returns an error has changed nothing. And a verb settles
+ * nothing in passing: what it took out of the map is added to a `struct p2m_debt`, which the caller
+ * settles (every processor forgets its old translations) and then pays with p2m_pay.
+ *
+ * Refuses to know: processors, flushes, guests, who owns a frame.
+ */
+#ifndef P2M_P2M_H
+#define P2M_P2M_H
+
+#include <stdatomic.h>
+
+#include "p2m/frame.h"
+#include "p2m/host.h"
+
+#define P2M_MUST_CHECK __attribute__((warn_unused_result))
+
+struct pt_format;
+extern const struct pt_format npt_format; /* AMD, nested page tables */
+extern const struct pt_format ept_format; /* Intel, extended page tables */
+
+/* ---- types ---------------------------------------------------------------------------------- */
+
+/* What a guest frame is. Kept in four software bits of each entry; 0 must be P2M_INVALID. */
+enum p2m_type {
+    P2M_INVALID = 0, /* nothing there */
+    P2M_RAM_RW,      /* ordinary memory */
+    P2M_RAM_RO,      /* memory that the guest may read and execute */
+    P2M_MMIO,        /* a device's registers, uncached */
+    P2M_SPECIAL,     /* a page of the host's that the guest shares: rings, shared_info */
+    P2M_POD,         /* a marker: promised, populated by the first touch */
+    P2M_BROKEN,      /* memory with a hardware error: no frame, and never one again */
+    P2M_TYPE_COUNT
+};
+
+/* What a type means, as data. */
+enum p2m_class {
+    P2M_CLASS_NONE,   /* nothing */
+    P2M_CLASS_RAM,    /* frames that count as the guest's memory */
+    P2M_CLASS_MARKER, /* promised frames: no machine address */
+    P2M_CLASS_OTHER,  /* everything else */
+};
+
+/*
+ * p2m_type_name, p2m_type_class - the name that reports use, and the class.
+ */
+const char *p2m_type_name(enum p2m_type type);
+enum p2m_class p2m_type_class(enum p2m_type type);
+
+/* ---- errors --------------------------------------------------------------------------------- */
+
+enum p2m_error {
+    P2M_OK = 0,
+    /* the caller's */
+    P2M_BAD_RANGE, /* misaligned, empty, beyond the end of the map, or an order that is none */
+    P2M_BAD_TYPE,  /* not a type, or not one that this verb accepts */
+    /* resources' */
+    P2M_NO_MEMORY, /* the host gave no table page, or the guest's quota of them is used up */
+    /* the moment's */
+    P2M_BUSY,     /* the host holds a pointer into the range (a pin), or the debt is full */
+    P2M_OCCUPIED, /* other frames are mapped there: set P2M_INVALID, settle, then map */
+    P2M_UNEQUAL,  /* nothing to merge: the entries are not all alike, or are no table */
+};
+
+const char *p2m_error_name(enum p2m_error error);
+
+/* ---- debts ---------------------------------------------------------------------------------- */
+
+/*
+ * Something that left the map and that a processor may still reach through a cached translation:
+ * frames of one leaf; a subtree that was cut off whole; the table of a merge, whose A and D bits
+ * are read once more when the flush is over.
+ */
+enum p2m_owed_kind { P2M_OWED_FRAMES, P2M_OWED_SUBTREE, P2M_OWED_MERGED };
+
+struct p2m_owed {
+    gfn_t gfn; /* where it was mapped */
+    mfn_t mfn; /* the first frame, or the table page */
+    enum p2m_owed_kind kind;
+    enum p2m_type type; /* FRAMES: what they were mapped as */
+    unsigned order;     /* how much of the guest it covered; 27 and 36 for high subtrees */
+};
+
+#define P2M_DEBT_MAX 16
+
+/*
+ * What the caller owes after a verb. Start from P2M_NO_DEBT; several verbs may add to one debt.
+ * When `flush` is set, no processor may enter the guest with a translation from before: settle it
+ * (p2m_settle), then p2m_pay. Without `flush` there is nothing to wait for, and nothing owed.
+ */
+struct p2m_debt {
+    uint64_t generation; /* settled once the P2M's settled generation has reached this */
+    unsigned count;
+    bool flush;
+    struct p2m_owed owed[P2M_DEBT_MAX];
+};
+
+#define P2M_NO_DEBT ((struct p2m_debt){ 0 })
+
+/* ---- the map -------------------------------------------------------------------------------- */
+
+/* Counts of live entries, by size (4K, 2M, 1G); each is exact whenever no verb runs. */
+struct p2m_counts {
+    uint64_t ram[ORDER_SIZES];
+    uint64_t markers[ORDER_SIZES];
+    uint64_t other[ORDER_SIZES];
+    uint64_t tables; /* live table pages, the root among them */
+};
+
+/* What happened since p2m_create, by the size that was split or that came out of the merge. */
+struct p2m_events {
+    uint64_t splits[ORDER_SIZES];
+    uint64_t merges[ORDER_SIZES];
+};
+
+/* What was owed and not yet paid, in 4K frames; part of "every frame is in exactly one state". */
+struct p2m_unpaid {
+    uint64_t frames;
+    uint64_t tables;
+};
+
+struct p2m_config {
+    const struct pt_format *format;
+    void *direct_map;     /* where the host sees machine address 0; table pages must lie in it */
+    gfn_t end;            /* no guest frame at or above this is ever mapped */
+    unsigned max_order;   /* largest leaf that processor and policy allow: 0, 9 or 18 */
+    uint64_t table_quota; /* most table pages that this guest may hold, the root among them */
+};
+
+#define P2M_PINS_MAX       32
+#define P2M_CANDIDATES_MAX 8
+
+struct p2m_candidate {
+    gfn_t gfn;
+    unsigned order; /* 0: more tables became alike than could be noted; look at all */
+};
+
+/* Embed it; its fields are the engine's alone, and read by the functions below. */
+struct p2m {
+    struct p2m_config config;
+    mfn_t root;
+    atomic_flag lock;
+    _Atomic uint64_t generation; /* rises with every settled flush */
+    _Atomic uint64_t settled;    /* every debt up to this one may be paid */
+    mfn_t reserve;               /* table pages taken for the running verb, linked through word 0 */
+    uint64_t reserve_count;
+    struct p2m_counts counts;
+    struct p2m_events events;
+    struct p2m_unpaid unpaid;
+    struct p2m_candidate candidate[P2M_CANDIDATES_MAX];
+    unsigned candidate_count;
+    gfn_t pin[P2M_PINS_MAX];
+    unsigned pin_count;
+};
+
+/*
+ * Tokens. A function that takes one can't be called without the lock: the compiler says so.
+ * Today a walker's token is the same lock; it is a type of its own because look-ups will do
+ * without (see ARCHITECTURE.md, "Locks").
+ */
+struct p2m_locked {
+    struct p2m *p2m;
+};
+struct p2m_walking {
+    const struct p2m *p2m;
+};
+
+struct p2m_locked p2m_lock(struct p2m *p2m);
+void p2m_unlock(struct p2m_locked locked);
+static inline struct p2m_walking p2m_locked_walking(struct p2m_locked locked)
+{
+    return (struct p2m_walking){ locked.p2m };
+}
+
+/*
+ * p2m_create - an empty map: one root table, nothing mapped.
+ *   Units:   config.end in 4K frames, at most 2^36; config.max_order 0, 9 or 18.
+ *   Context: before anybody else can see p2m.
+ *   Errors:  P2M_BAD_RANGE for a config that makes no sense, P2M_NO_MEMORY without a root.
+ *   Debts:   none.
+ */
+enum p2m_error p2m_create(struct p2m *p2m, const struct p2m_config *config) P2M_MUST_CHECK;
+
+/*
+ * p2m_destroy - take the whole map away; the root and all below become one owed subtree.
+ *   Units:   none.
+ *   Context: P2M held; an empty debt; no processor will enter this guest again.
+ *   Errors:  none.
+ *   Debts:   adds the whole tree; settle, then pay.
+ */
+void p2m_destroy(struct p2m_locked locked, struct p2m_debt *debt);
+
+/* What one entry says. mfn is the frame of the very gfn asked for, INVALID_MFN where there is none.
+ */
+struct p2m_entry {
+    gfn_t gfn; /* the gfn asked for */
+    mfn_t mfn;
+    enum p2m_type type;
+    unsigned order; /* what the entry covers, aligned; 27 or 36 only where nothing is mapped */
+    bool accessed;
+    bool dirty;
+};
+
+/*
+ * p2m_get_entry - what is mapped at gfn. Never populates, never splits.
+ *   Units:   any gfn; beyond the end of the map it reads as P2M_INVALID.
+ *   Context: a walker's token.
+ *   Errors:  none.
+ *   Debts:   none.
+ */
+struct p2m_entry p2m_get_entry(struct p2m_walking walking, gfn_t gfn);
+
+/* What to put there. mfn is ignored for types that carry no address. */
+struct p2m_mapping {
+    mfn_t mfn;
+    unsigned order;
+    enum p2m_type type;
+};
+
+/*
+ * p2m_set_entry - let [gfn, gfn + 2^order) name [mfn, mfn + 2^order) with this type. A frame is
+ * never exchanged for another in one step: two processors could then see one each. Take the old
+ * one out first (P2M_INVALID or P2M_POD), settle, then map. A change of type alone is one step.
+ *   Units:   4K frames; gfn and mfn aligned to order; order 0, 9 or 18, leaves up to max_order.
+ *   Context: P2M held; takes the table pages that it needs before it changes anything.
+ *   Errors:  P2M_BAD_RANGE, P2M_BAD_TYPE, P2M_BUSY, P2M_OCCUPIED, P2M_NO_MEMORY; map untouched.
+ *   Debts:   what was mapped there before; at most one item. [APM "TLB Management"]
+ */
+enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_mapping mapping,
+                             struct p2m_debt *debt) P2M_MUST_CHECK;
+
+/*
+ * p2m_set_range - p2m_set_entry over a range, each piece in the largest order that gfn, mfn,
+ * length and processor allow. Moves range->from past what is done: when P2M_OK comes back and the
+ * range is not empty, the debt is full; settle and pay it, then call again.
+ *   Units:   4K frames; mfn is that of range->from, and moves with it.
+ *   Context: P2M held; takes all table pages for the rest of the range first.
+ *   Errors:  as p2m_set_entry; this call then changed nothing.
+ *   Debts:   up to P2M_DEBT_MAX items.
+ */
+enum p2m_error p2m_set_range(struct p2m_locked locked, struct gfn_range *range, mfn_t *mfn,
+                             enum p2m_type type, struct p2m_debt *debt) P2M_MUST_CHECK;
+
+/*
+ * p2m_split - let no entry on the path to gfn be larger than order; its neighbours keep their size.
+ *   Units:   order 0 or 9.
+ *   Context: P2M held; takes its table pages first. Nothing is translated differently afterwards.
+ *   Errors:  P2M_BAD_RANGE, P2M_NO_MEMORY; the map is then untouched.
+ *   Debts:   none: old and new translations are the same. [APM "Nested Paging"]
+ */
+enum p2m_error p2m_split(struct p2m_locked locked, gfn_t gfn, unsigned order) P2M_MUST_CHECK;
+
+/*
+ * p2m_merge - turn the table that covers gfn at this order into one entry, if its 512 entries are
+ * all empty, all one kind of mark, or one contiguous run alike.
+ *   Units:   order 9 or 18 (27 for a table of nothing at all).
+ *   Context: P2M held.
+ *   Errors:  P2M_UNEQUAL when there is nothing to merge, P2M_BUSY over a full debt.
+ *   Debts:   the table, whose A and D bits are read once more when it is paid. [SDM "Invalidation
+ *            of Guest-Physical Mappings"]
+ */
+enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order,
+                         struct p2m_debt *debt) P2M_MUST_CHECK;
+
+/*
+ * p2m_merge_candidates - merge the tables that became alike since the last call.
+ *   Units:   returns how many were merged. One merge may make the next table up a candidate.
+ *   Context: P2M held. Call it when things are quiet: a table that was changed again is left alone.
+ *   Errors:  none; stops early, and may be called again, when the debt is full.
+ *   Debts:   a table a merge.
+ */
+unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt);
+
+/*
+ * p2m_mark_dirty - the host wrote to this frame: set A and D as the processor would have.
+ *   Units:   one 4K frame.
+ *   Context: P2M held.
+ *   Errors:  P2M_BAD_TYPE where gfn is not backed by a frame.
+ *   Debts:   none.
+ */
+enum p2m_error p2m_mark_dirty(struct p2m_locked locked, gfn_t gfn) P2M_MUST_CHECK;
+
+/*
+ * p2m_pin, p2m_unpin - the host keeps a pointer to this frame: until the unpin, whatever would
+ * take the frame away or change its type fails with P2M_BUSY. Splits and merges go on.
+ *   Units:   one 4K frame; pins of one gfn count.
+ *   Context: P2M held.
+ *   Errors:  P2M_BAD_TYPE where gfn has no frame, P2M_NO_MEMORY after P2M_PINS_MAX pins.
+ *   Debts:   none.
+ */
+enum p2m_error p2m_pin(struct p2m_locked locked, gfn_t gfn) P2M_MUST_CHECK;
+void p2m_unpin(struct p2m_locked locked, gfn_t gfn);
+
+/* ---- settling debts ------------------------------------------------------------------------- */
+
+/*
+ * p2m_begin_settle, p2m_end_settle - the embedder's flush stands between the two: begin returns a
+ * generation; once no processor can hold a translation from before it, end makes it known.
+ *   Units:   generations.
+ *   Context: P2M need not be held: a flush waits for other processors.
+ *   Errors:  none.
+ *   Debts:   every debt with a generation up to this one may now be paid.
+ */
+uint64_t p2m_begin_settle(struct p2m *p2m);
+void p2m_end_settle(struct p2m *p2m, uint64_t generation);
+
+/*
+ * p2m_pay - give back what a settled debt holds: frames to p2m_host_put_frames, tables to
+ * p2m_host_free_table; the late A and D bits of merged tables go to the entries that replaced them.
+ *   Units:   none; the debt is empty afterwards.
+ *   Context: P2M held. Asserts that the debt was settled.
+ *   Errors:  none.
+ *   Debts:   pays them.
+ */
+void p2m_pay(struct p2m_locked locked, struct p2m_debt *debt);
+
+/* ---- what it looks like --------------------------------------------------------------------- */
+
+/* The value for the processor: nCR3, or the address bits of EPTP. */
+uint64_t p2m_root_address(const struct p2m *p2m);
+uint64_t p2m_generation(const struct p2m *p2m);
+
+#define P2M_AUDIT_DETAILS 4
+
+struct p2m_audit_error {
+    gfn_t gfn;
+    unsigned order;
+    const char *what;
+};
+
+struct p2m_audit {
+    uint64_t errors;
+    struct p2m_counts recounted;
+    struct p2m_audit_error detail[P2M_AUDIT_DETAILS]; /* the first few */
+};
+
+/*
+ * p2m_audit - check every invariant of the tree and recount every count. Reads only, prints
+ * nothing. Units:   report->errors is 0 for a sound map. Context: P2M held, between verbs.
+ * O(tables). Errors:  in the report. Debts:   none.
+ */
+void p2m_audit(struct p2m_locked locked, struct p2m_audit *report);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What left the map, from the moment that it did until the host has it back. Refuses to know why it
+ * left, how a flush is done, and what the host does with a frame.
+ */
+#include "debt.h"
+
+#include "table.h"
+#include "walk.h"
+
+void debt_flush(const struct p2m *p2m, struct p2m_debt *debt)
+{
+    debt->flush = true;
+    debt->generation = p2m_generation(p2m) + 1;
+}
+
+void debt_add(struct p2m *p2m, struct p2m_debt *debt, struct p2m_owed owed,
+              const struct p2m_counts *counts)
+{
+    ASSERT(debt->count < P2M_DEBT_MAX);
+    for (unsigned size = 0; size < ORDER_SIZES; size++)
+        p2m->unpaid.frames += counts->ram[size] << size * ORDER_STEP;
+    p2m->unpaid.tables += counts->tables;
+    debt->owed[debt->count++] = owed;
+    debt_flush(p2m, debt);
+}
+
+void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot, uint64_t old)
+{
+    struct p2m_counts counts = entry_counts(p2m, old, slot.level);
+    struct p2m_owed owed = {
+        .gfn = level_base(slot.gfn, slot.level),
+        .mfn = entry_mfn(old),
+        .type = entry_type(old),
+        .order = level_order(slot.level),
+    };
+
+    switch (entry_kind(p2m->config.format, old, slot.level)) {
+    case ENTRY_LEAF:
+        owed.kind = P2M_OWED_FRAMES;
+        break;
+    case ENTRY_TABLE:
+        owed.kind = P2M_OWED_SUBTREE;
+        break;
+    default:
+        return; /* no processor keeps what is not present */
+    }
+    debt_add(p2m, debt, owed, &counts);
+}
+
+uint64_t p2m_begin_settle(struct p2m *p2m)
+{
+    return atomic_fetch_add(&p2m->generation, 1) + 1;
+}
+
+void p2m_end_settle(struct p2m *p2m, uint64_t generation)
+{
+    uint64_t settled = atomic_load(&p2m->settled);
+
+    while (settled < generation)
+        if (atomic_compare_exchange_weak(&p2m->settled, &settled, generation))
+            break;
+}
+
+static void pay_frames(struct p2m *p2m, mfn_t mfn, unsigned order, enum p2m_type type)
+{
+    if (p2m_type_class(type) == P2M_CLASS_RAM)
+        p2m->unpaid.frames -= order_frames(order);
+    p2m_host_put_frames(p2m, mfn, order, type);
+}
+
+static void pay_table(struct p2m_locked locked, mfn_t table)
+{
+    locked.p2m->unpaid.tables--;
+    table_free(locked, table);
+}
+
+static void pay_subtree(struct p2m_locked locked, const struct p2m_owed *owed)
+{
+    struct p2m *p2m = locked.p2m;
+    struct walk walk = walk_table(p2m, owed->mfn, owed->order / ORDER_STEP - 1, owed->gfn);
+
+    while (walk_step(&walk)) {
+        enum entry_kind kind = walk_kind(&walk);
+
+        if (kind == ENTRY_TABLE)
+            pay_table(locked, entry_mfn(walk.entry));
+        else if (kind == ENTRY_LEAF)
+            pay_frames(p2m, entry_mfn(walk.entry), level_order(walk.level), entry_type(walk.entry));
+    }
+    pay_table(locked, owed->mfn);
+}
+
+/* A processor that still walked the dead table may have set bits there: the entries that map those
+ * frames now must say so too. They may have been split, or be gone, since. */
+static void pay_merged(struct p2m_locked locked, const struct p2m_owed *owed)
+{
+    struct p2m *p2m = locked.p2m;
+    const struct pt_format *format = p2m->config.format;
+    uint64_t late = table_late_bits(p2m, owed->mfn);
+    uint64_t first = entry_read(&table_entries(p2m, owed->mfn)[0]);
+
+    if (late && entry_kind(format, first, owed->order / ORDER_STEP - 1) == ENTRY_LEAF) {
+        gfn_t end = gfn_add(owed->gfn, order_frames(owed->order));
+
+        for_each_p2m_entry (w, p2m, owed->gfn, end) {
+            struct slot slot = { w.table[w.level], w.level, w.gfn };
+            uint64_t offset = w.gfn.gfn - owed->gfn.gfn;
+
+            if (walk_kind(&w) == ENTRY_LEAF && w.gfn.gfn >= owed->gfn.gfn &&
+                entry_mfn(w.entry).mfn == entry_mfn(first).mfn + offset)
+                while (!entry_change(p2m, slot, &w.entry, w.entry | late))
+                    ;
+        }
+    }
+    pay_table(locked, owed->mfn);
+}
+
+void p2m_pay(struct p2m_locked locked, struct p2m_debt *debt)
+{
+    struct p2m *p2m = locked.p2m;
+
+    ASSERT(!debt->flush || debt->generation <= atomic_load(&p2m->settled));
+    for (unsigned i = 0; i < debt->count; i++) {
+        const struct p2m_owed *owed = &debt->owed[i];
+
+        if (owed->kind == P2M_OWED_FRAMES)
+            pay_frames(p2m, owed->mfn, owed->order, owed->type);
+        else if (owed->kind == P2M_OWED_SUBTREE)
+            pay_subtree(locked, owed);
+        else
+            pay_merged(locked, owed);
+    }
+    *debt = P2M_NO_DEBT;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Debts: adding to them. Settling and paying are public (p2m/p2m.h).
+ */
+#ifndef P2M_DEBT_H
+#define P2M_DEBT_H
+
+#include "entry.h"
+
+/* No processor may use what it has cached until a flush that begins after this. */
+void debt_flush(const struct p2m *p2m, struct p2m_debt *debt);
+
+/* One more item, and what it takes out of the counts; the caller saw to it that there is room. */
+void debt_add(struct p2m *p2m, struct p2m_debt *debt, struct p2m_owed owed,
+              const struct p2m_counts *counts);
+
+/* Whatever this entry named left the map. */
+void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot, uint64_t old);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The funnel. Everything that follows from "this entry was that and is now this" happens in
+ * entry_change: the store, the counts of the map, the record of the table. Refuses to know why an
+ * entry changes, and what becomes of what it named.
+ */
+#include "entry.h"
+
+#include <stddef.h>
+
+#include "walk.h"
+
+uint64_t entry_make(const struct pt_format *format, mfn_t mfn, enum p2m_type type, unsigned level)
+{
+    const struct type_info *info = &type_table[type];
+    uint64_t entry = (uint64_t)type << PTE_TYPE_SHIFT;
+
+    if (!info->rights)
+        return entry;
+    entry |= format->leaf[info->rights] | format->memory[info->memory];
+    if (level > 0)
+        entry |= format->superpage;
+    return entry | mfn.mfn << FRAME_SHIFT;
+}
+
+uint64_t entry_piece(const struct pt_format *format, uint64_t entry, unsigned level, unsigned index)
+{
+    if (entry_kind(format, entry, level) != ENTRY_LEAF)
+        return entry;
+    entry += (uint64_t)index << (level_order(level - 1) + FRAME_SHIFT);
+    return level == 1 ? entry & ~format->superpage : entry;
+}
+
+bool entry_joins(const struct pt_format *format, uint64_t entry, uint64_t next, unsigned level)
+{
+    uint64_t alike = ~entry_volatile(format);
+
+    switch (entry_kind(format, entry, level)) {
+    case ENTRY_TABLE:
+        return false;
+    case ENTRY_LEAF:
+        return ((entry + ((uint64_t)FRAME_SIZE << level_order(level))) & alike) == (next & alike);
+    default:
+        return entry == next;
+    }
+}
+
+/* ---- counts --------------------------------------------------------------------------------- */
+
+/* The record's counter that an entry moves, or NULL for an empty one. */
+static uint16_t *info_counter(const struct p2m *p2m, struct p2m_table_info *info, uint64_t entry,
+                              unsigned level)
+{
+    enum entry_kind kind = entry_kind(p2m->config.format, entry, level);
+
+    if (kind == ENTRY_EMPTY)
+        return NULL;
+    if (kind == ENTRY_TABLE)
+        return &info->tables;
+    switch (p2m_type_class(entry_type(entry))) {
+    case P2M_CLASS_RAM:
+        return &info->ram;
+    case P2M_CLASS_MARKER:
+        return &info->markers;
+    default:
+        return &info->other;
+    }
+}
+
+static void counts_add_info(struct p2m_counts *counts, const struct p2m_table_info *info,
+                            unsigned level)
+{
+    counts->tables++;
+    if (level >= ORDER_SIZES)
+        return; /* the root holds tables and nothing else */
+    counts->ram[level] += info->ram;
+    counts->markers[level] += info->markers;
+    counts->other[level] += info->other;
+}
+
+/* The records know each table's leaves: no deeper than the last entries that name a table. */
+static struct p2m_counts table_counts(const struct p2m *p2m, mfn_t table, unsigned level)
+{
+    const struct p2m_table_info *info = p2m_host_table_info(table);
+    struct walk walk = walk_table(p2m, table, level, GFN(0));
+    struct p2m_counts counts = { .tables = 0 };
+
+    counts_add_info(&counts, info, level);
+    if (info->tables == 0)
+        return counts;
+    walk.floor = 1;
+    while (walk_step(&walk))
+        if (walk_kind(&walk) == ENTRY_TABLE)
+            counts_add_info(&counts, p2m_host_table_info(entry_mfn(walk.entry)), walk.level - 1);
+    return counts;
+}
+
+struct p2m_counts entry_counts(const struct p2m *p2m, uint64_t entry, unsigned level)
+{
+    struct p2m_counts counts = { .tables = 0 };
+    struct p2m_table_info one = { 0 };
+    uint16_t *counter;
+
+    if (entry_kind(p2m->config.format, entry, level) == ENTRY_TABLE)
+        return table_counts(p2m, entry_mfn(entry), level - 1);
+    counter = info_counter(p2m, &one, entry, level);
+    if (counter) {
+        ++*counter;
+        counts_add_info(&counts, &one, level);
+        counts.tables = 0;
+    }
+    return counts;
+}
+
+static void counts_move(struct p2m_counts *counts, const struct p2m_counts *less,
+                        const struct p2m_counts *more)
+{
+    for (unsigned size = 0; size < ORDER_SIZES; size++) {
+        counts->ram[size] += more->ram[size] - less->ram[size];
+        counts->markers[size] += more->markers[size] - less->markers[size];
+        counts->other[size] += more->other[size] - less->other[size];
+    }
+    counts->tables += more->tables - less->tables;
+}
+
+/* How many of the entry's two neighbours it would join if it were `entry`. */
+static unsigned joined_at(const struct p2m *p2m, struct slot slot, uint64_t entry)
+{
+    const struct pt_format *format = p2m->config.format;
+    pte_t *entries = table_entries(p2m, slot.table);
+    unsigned index = level_index(slot.gfn, slot.level), joined = 0;
+
+    if (index > 0)
+        joined += entry_joins(format, entry_read(&entries[index - 1]), entry, slot.level);
+    if (index < TABLE_ENTRIES - 1)
+        joined += entry_joins(format, entry, entry_read(&entries[index + 1]), slot.level);
+    return joined;
+}
+
+static void info_move(struct p2m *p2m, struct slot slot, uint64_t old, uint64_t new)
+{
+    struct p2m_table_info *info = p2m_host_table_info(slot.table);
+    uint16_t *less = info_counter(p2m, info, old, slot.level);
+    uint16_t *more = info_counter(p2m, info, new, slot.level);
+
+    if (less)
+        --*less;
+    if (more)
+        ++*more;
+    info->joined += joined_at(p2m, slot, new) - joined_at(p2m, slot, old);
+}
+
+struct p2m_table_info table_recount(const struct p2m *p2m, mfn_t table, unsigned level)
+{
+    pte_t *entries = table_entries(p2m, table);
+    struct p2m_table_info info = { 0 };
+    uint64_t before = 0;
+
+    for (unsigned index = 0; index < TABLE_ENTRIES; index++) {
+        uint64_t entry = entry_read(&entries[index]);
+        uint16_t *counter = info_counter(p2m, &info, entry, level);
+
+        if (counter)
+            ++*counter;
+        if (index > 0)
+            info.joined += entry_joins(p2m->config.format, before, entry, level);
+        before = entry;
+    }
+    return info;
+}
+
+/* ---- the funnel ----------------------------------------------------------------------------- */
+
+bool entry_change(struct p2m *p2m, struct slot slot, uint64_t *old, uint64_t new)
+{
+    uint64_t settled = ~entry_volatile(p2m->config.format);
+    struct p2m_counts less, more;
+
+    if (!atomic_compare_exchange_strong(slot_entry(p2m, slot), old, new))
+        return false;
+    if ((*old & settled) == (new &settled))
+        return true;
+    less = entry_counts(p2m, *old, slot.level);
+    more = entry_counts(p2m, new, slot.level);
+    counts_move(&p2m->counts, &less, &more);
+    info_move(p2m, slot, *old, new);
+    return true;
+}
+
+uint64_t entry_exchange(struct p2m *p2m, struct slot slot, uint64_t new)
+{
+    uint64_t old = entry_read(slot_entry(p2m, slot));
+
+    while (!entry_change(p2m, slot, &old, new))
+        ;
+    return old;
+}
+
+/* Plain stores: no walker can reach the page before it is linked. */
+void entry_fill_table(struct p2m *p2m, mfn_t table, uint64_t entry, unsigned level)
+{
+    const struct pt_format *format = p2m->config.format;
+    struct p2m_table_info *info = p2m_host_table_info(table);
+    struct p2m_table_info filled = { .joined = TABLE_ENTRIES - 1 };
+    pte_t *entries = table_entries(p2m, table);
+    uint16_t *counter;
+
+    for (unsigned index = 0; index < TABLE_ENTRIES; index++)
+        atomic_store_explicit(&entries[index], entry_piece(format, entry, level, index),
+                              memory_order_relaxed);
+    counter = info_counter(p2m, &filled, entry, level);
+    if (counter)
+        *counter = TABLE_ENTRIES;
+    *info = filled;
+}

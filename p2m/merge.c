@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Back to superpages: which tables became alike, and turning them into one entry when the embedder
+ * says that it is time. Never scans for candidates: the tables' records name them. Refuses to know
+ * types, and when merging is worth it.
+ */
+#include "merge.h"
+
+#include "debt.h"
+#include "table.h"
+#include "walk.h"
+
+void merge_note(struct p2m *p2m, struct slot slot)
+{
+    struct p2m_candidate candidate = { slot.gfn, level_order(slot.level + 1) };
+
+    if (slot.level == ROOT_LEVEL || p2m_host_table_info(slot.table)->joined != TABLE_ENTRIES - 1)
+        return;
+    candidate.gfn = level_base(slot.gfn, slot.level + 1);
+    for (unsigned i = 0; i < p2m->candidate_count; i++)
+        if (p2m->candidate[i].gfn.gfn == candidate.gfn.gfn &&
+            p2m->candidate[i].order == candidate.order)
+            return;
+    if (p2m->candidate_count == P2M_CANDIDATES_MAX)
+        p2m->candidate[P2M_CANDIDATES_MAX - 1].order = 0;
+    else
+        p2m->candidate[p2m->candidate_count++] = candidate;
+}
+
+enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, struct p2m_debt *debt)
+{
+    struct p2m *p2m = locked.p2m;
+    struct p2m_counts one_table = { .tables = 1 };
+    unsigned level = order / ORDER_STEP;
+    struct p2m_owed owed = { .kind = P2M_OWED_MERGED, .order = order };
+    struct slot slot;
+
+    if (order % ORDER_STEP || level == 0 || level > ROOT_LEVEL || gfn.gfn >= p2m->config.end.gfn)
+        return P2M_UNEQUAL;
+    slot = table_find(p2m, gfn, level);
+    if (slot.level != level || !table_is_alike(p2m, slot))
+        return P2M_UNEQUAL;
+    if (debt->count == P2M_DEBT_MAX)
+        return P2M_BUSY;
+    owed.gfn = level_base(gfn, level);
+    owed.mfn = table_merge(locked, slot);
+    debt_add(p2m, debt, owed, &one_table);
+    merge_note(p2m, slot);
+    return P2M_OK;
+}
+
+/* More candidates than there was room for: the records of all tables say which can merge. */
+static unsigned merge_everywhere(struct p2m_locked locked, struct p2m_debt *debt)
+{
+    struct walk walk = walk_range(locked.p2m, GFN(0), locked.p2m->config.end);
+    unsigned merged = 0;
+
+    walk.floor = 1;
+    while (debt->count < P2M_DEBT_MAX && walk_step(&walk))
+        if (walk_kind(&walk) == ENTRY_TABLE &&
+            p2m_merge(locked, walk.gfn, level_order(walk.level), debt) == P2M_OK)
+            merged++;
+    return merged;
+}
+
+unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt)
+{
+    struct p2m *p2m = locked.p2m;
+    unsigned merged = 0;
+
+    while (p2m->candidate_count > 0 && debt->count < P2M_DEBT_MAX) {
+        struct p2m_candidate candidate = p2m->candidate[--p2m->candidate_count];
+
+        if (candidate.order == 0) {
+            merged += merge_everywhere(locked, debt);
+            if (debt->count == P2M_DEBT_MAX)
+                p2m->candidate[p2m->candidate_count++] = candidate;
+        } else if (p2m_merge(locked, candidate.gfn, candidate.order, debt) == P2M_OK) {
+            merged++;
+        }
+    }
+    return merged;
+}

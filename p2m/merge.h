@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Merge candidates: noting them. Merging is public (p2m/p2m.h).
+ */
+#ifndef P2M_MERGE_H
+#define P2M_MERGE_H
+
+#include "entry.h"
+
+/* An entry of this slot's table changed: if the table is all alike now, remember it. */
+void merge_note(struct p2m *p2m, struct slot slot);
+
+#endif

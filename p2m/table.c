@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The radix tree. A table is linked only when it is filled, and freed only when it was owed and the
+ * debt was settled. Refuses to know types, frames' owners, and when a merge is a good idea.
+ */
+#include "table.h"
+
+struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
+{
+    struct slot slot = { .table = p2m->root, .level = ROOT_LEVEL, .gfn = gfn };
+
+    while (slot.level > level) {
+        uint64_t entry = entry_read(slot_entry(p2m, slot));
+
+        if (entry_kind(p2m->config.format, entry, slot.level) != ENTRY_TABLE)
+            break;
+        slot.table = entry_mfn(entry);
+        slot.level--;
+    }
+    return slot;
+}
+
+/* ---- the reserve: a stack of zeroed pages, linked through their first word ------------------- */
+
+static uint64_t table_charge(const struct p2m *p2m)
+{
+    return p2m->counts.tables + p2m->unpaid.tables + p2m->reserve_count;
+}
+
+enum p2m_error table_reserve(struct p2m_locked locked, uint64_t count)
+{
+    struct p2m *p2m = locked.p2m;
+
+    if (count > p2m->config.table_quota || table_charge(p2m) > p2m->config.table_quota - count)
+        return P2M_NO_MEMORY;
+    while (count-- > 0) {
+        mfn_t table = p2m_host_alloc_table(p2m);
+
+        if (!mfn_is_valid(table)) {
+            table_unreserve(locked);
+            return P2M_NO_MEMORY;
+        }
+        atomic_store_explicit(&table_entries(p2m, table)[0], p2m->reserve.mfn,
+                              memory_order_relaxed);
+        p2m->reserve = table;
+        p2m->reserve_count++;
+    }
+    return P2M_OK;
+}
+
+static mfn_t reserve_take(struct p2m *p2m)
+{
+    mfn_t table = p2m->reserve;
+
+    ASSERT(p2m->reserve_count > 0);
+    p2m->reserve = MFN(entry_read(&table_entries(p2m, table)[0]));
+    p2m->reserve_count--;
+    return table;
+}
+
+void table_unreserve(struct p2m_locked locked)
+{
+    while (locked.p2m->reserve_count > 0)
+        p2m_host_free_table(locked.p2m, reserve_take(locked.p2m));
+}
+
+/* ---- down: split and link -------------------------------------------------------------------- */
+
+struct slot p2m_next_level(struct p2m_locked locked, struct slot slot)
+{
+    struct p2m *p2m = locked.p2m;
+    const struct pt_format *format = p2m->config.format;
+    uint64_t entry = entry_read(slot_entry(p2m, slot));
+    enum entry_kind kind = entry_kind(format, entry, slot.level);
+    mfn_t table;
+
+    ASSERT(slot.level > 0);
+    if (kind == ENTRY_TABLE)
+        return (struct slot){ entry_mfn(entry), slot.level - 1, slot.gfn };
+
+    /* A or D may move between filling and linking: then the pieces are out of date. */
+    table = reserve_take(p2m);
+    do {
+        entry_fill_table(p2m, table, entry, slot.level);
+    } while (!entry_change(p2m, slot, &entry, entry_make_table(format, table)));
+    if (kind != ENTRY_EMPTY)
+        p2m->events.splits[slot.level]++;
+    return (struct slot){ table, slot.level - 1, slot.gfn };
+}
+
+struct slot table_reach(struct p2m_locked locked, gfn_t gfn, unsigned level)
+{
+    struct slot slot = table_find(locked.p2m, gfn, level);
+
+    while (slot.level > level)
+        slot = p2m_next_level(locked, slot);
+    return slot;
+}
+
+/* ---- up: merge --------------------------------------------------------------------------------
+ */
+
+bool table_is_alike(const struct p2m *p2m, struct slot slot)
+{
+    const struct pt_format *format = p2m->config.format;
+    uint64_t entry = entry_read(slot_entry(p2m, slot)), first;
+    unsigned order = level_order(slot.level);
+
+    if (slot.level == 0 || entry_kind(format, entry, slot.level) != ENTRY_TABLE)
+        return false;
+    if (p2m_host_table_info(entry_mfn(entry))->joined != TABLE_ENTRIES - 1)
+        return false;
+    first = entry_read(&table_entries(p2m, entry_mfn(entry))[0]);
+    switch (entry_kind(format, first, slot.level - 1)) {
+    case ENTRY_EMPTY:
+        return true;
+    case ENTRY_MARK:
+        return order <= ORDER_1G;
+    case ENTRY_LEAF:
+        return order <= p2m->config.max_order && frame_is_aligned(entry_mfn(first).mfn, order);
+    default:
+        return false;
+    }
+}
+
+uint64_t table_late_bits(const struct p2m *p2m, mfn_t table)
+{
+    pte_t *entries = table_entries(p2m, table);
+    uint64_t bits = 0;
+
+    for (unsigned index = 0; index < TABLE_ENTRIES; index++)
+        bits |= entry_read(&entries[index]);
+    return bits & entry_volatile(p2m->config.format);
+}
+
+mfn_t table_merge(struct p2m_locked locked, struct slot slot)
+{
+    struct p2m *p2m = locked.p2m;
+    const struct pt_format *format = p2m->config.format;
+    mfn_t table = entry_mfn(entry_read(slot_entry(p2m, slot)));
+    uint64_t whole = entry_read(&table_entries(p2m, table)[0]);
+
+    if (entry_kind(format, whole, slot.level - 1) == ENTRY_LEAF)
+        whole |= format->superpage | table_late_bits(p2m, table);
+    entry_exchange(p2m, slot, whole);
+    if (whole)
+        p2m->events.merges[slot.level]++;
+    return table;
+}
+
+void table_free(struct p2m_locked locked, mfn_t table)
+{
+    p2m_host_free_table(locked.p2m, table);
+}

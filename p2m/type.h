@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of types: what each is called, what the guest may do with it, how it is cached, what it
+ * counts as. No code switches over types; it asks here. Knows no format and no entry.
+ */
+#ifndef P2M_TYPE_H
+#define P2M_TYPE_H
+
+#include "p2m/p2m.h"
+
+#include "format.h"
+
+struct type_info {
+    const char *name;
+    uint8_t rights; /* R | W | X; none: the entry is not present */
+    enum memory memory;
+    enum p2m_class class;
+};
+
+extern const struct type_info type_table[P2M_TYPE_COUNT];
+
+#endif
