@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#include "p2m/frame.h"
+#include "p2m/p2m.h"
 
 #define PTE_TYPE_SHIFT  52
 #define PTE_TYPE        ((uint64_t)0xf << PTE_TYPE_SHIFT)
@@ -28,7 +28,7 @@
 #define TABLE_ENTRIES 512u
 
 /* Rights are an index: R | W | X. */
-enum { R = 1, W = 2, X = 4, RIGHTS = 8 };
+enum { R = P2M_READ, W = P2M_WRITE, X = P2M_EXECUTE, RIGHTS = 8 };
 
 /* How a leaf's memory is cached, whatever the format calls it. */
 enum memory { WRITE_BACK, UNCACHED, MEMORIES };

@@ -27,6 +27,11 @@ const char *p2m_error_name(enum p2m_error error)
     return (unsigned)error < sizeof(names) / sizeof(names[0]) ? names[error] : "unknown";
 }
 
+const char *p2m_format_name(const struct pt_format *format)
+{
+    return format->name;
+}
+
 /* ---- lock, create, destroy --------------------------------------------------------------------
  */
 

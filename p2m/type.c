@@ -28,3 +28,8 @@ enum p2m_class p2m_type_class(enum p2m_type type)
 {
     return (unsigned)type < P2M_TYPE_COUNT ? type_table[type].class : P2M_CLASS_NONE;
 }
+
+unsigned p2m_type_rights(enum p2m_type type)
+{
+    return (unsigned)type < P2M_TYPE_COUNT ? type_table[type].rights : 0;
+}

@@ -22,6 +22,7 @@
 struct pt_format;
 extern const struct pt_format npt_format; /* AMD, nested page tables */
 extern const struct pt_format ept_format; /* Intel, extended page tables */
+const char *p2m_format_name(const struct pt_format *format); /* "npt", "ept" */
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
@@ -45,11 +46,16 @@ enum p2m_class {
     P2M_CLASS_OTHER,  /* everything else */
 };
 
+/* What the guest may do with it; the processor is told the same. */
+enum p2m_rights { P2M_READ = 1, P2M_WRITE = 2, P2M_EXECUTE = 4 };
+
 /*
- * p2m_type_name, p2m_type_class - the name that reports use, and the class.
+ * p2m_type_name, p2m_type_class, p2m_type_rights - the name that reports use, the class, and the
+ * rights, a sum of enum p2m_rights.
  */
 const char *p2m_type_name(enum p2m_type type);
 enum p2m_class p2m_type_class(enum p2m_type type);
+unsigned p2m_type_rights(enum p2m_type type);
 
 /* ---- errors --------------------------------------------------------------------------------- */
 

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The domain builder. The map is made of whole GBs: RAM up to 3 GB, the hole for the host's pages
+ * in the fourth, the rest from 4 GB up; so that no slot is cut but the last.
+ */
+#include "build.h"
+
+#include "cpu.h"
+#include "frames.h"
+
+void build_layout(struct domain *domain, uint64_t frames)
+{
+    uint64_t hole = GUEST_HOLE_FROM.gfn, low = frames < hole ? frames : hole;
+    uint64_t high = frames - low, top = GUEST_HOLE_END.gfn + high;
+
+    domain->memory_frames = frames;
+    domain->ram[0] = (struct gfn_range){ GFN(0), GFN(low) };
+    domain->ram[1] = (struct gfn_range){ GUEST_HOLE_END, GFN(top) };
+    domain->ram_count = high ? 2 : 1;
+    /* Kernels look for free frames above RAM: one GB more may be mapped. */
+    domain->end = GFN(frame_align_down(top + 2 * order_frames(ORDER_1G) - 1, ORDER_1G));
+}
+
+static void clear(mfn_t mfn, unsigned order)
+{
+    clear_lines(direct_map(mfn.mfn << FRAME_SHIFT), (uint64_t)FRAME_SIZE << order);
+}
+
+/* The largest piece that the place in the guest, what is left, and the processor allow. */
+static unsigned largest_order(const struct domain *domain, gfn_t gfn, gfn_t end)
+{
+    unsigned order = domain->p2m.config.max_order;
+
+    while (order > 0 &&
+           (!frame_is_aligned(gfn.gfn, order) || order_frames(order) > end.gfn - gfn.gfn))
+        order -= ORDER_STEP;
+    return order;
+}
+
+/* A whole slot that does not start as 1 GB: whose fault is it? */
+static void note_reason(struct domain *domain, gfn_t gfn, gfn_t end, unsigned order)
+{
+    uint8_t *reason = &domain->slot_reason[gfn.gfn >> ORDER_1G];
+
+    if (order == ORDER_1G || *reason != SLOT_WHOLE)
+        return;
+    if (order_frames(ORDER_1G) > end.gfn - frame_align_down(gfn.gfn, ORDER_1G))
+        *reason = SLOT_PARTIAL;
+    else if (domain->p2m.config.max_order < ORDER_1G)
+        *reason = SLOT_NO_1G_PROCESSOR;
+    else
+        *reason = SLOT_NO_1G_FRAME;
+}
+
+/* One piece at gfn, of `order` or, where the host has none, of a smaller one; how large it became. */
+static const char *give_piece(struct domain *domain, gfn_t gfn, unsigned *order)
+{
+    struct p2m_debt debt = P2M_NO_DEBT;
+    struct p2m_mapping mapping = { .type = P2M_RAM_RW };
+    struct p2m_locked locked;
+    enum p2m_error error;
+
+    for (;;) {
+        mapping.mfn = frames_alloc(*order, FRAME_RAM, domain->id);
+        if (mfn_is_valid(mapping.mfn))
+            break;
+        if (*order == 0)
+            return "the host ran out of memory while the guest was built";
+        *order -= ORDER_STEP;
+    }
+    clear(mapping.mfn, *order);
+    mapping.order = *order;
+    locked = p2m_lock(&domain->p2m);
+    error = p2m_set_entry(locked, gfn, mapping, &debt);
+    p2m_unlock(locked);
+    if (error == P2M_OK)
+        return NULL;
+    frames_free(mapping.mfn, *order);
+    return p2m_error_name(error);
+}
+
+static const char *build_range(struct domain *domain, struct gfn_range range)
+{
+    gfn_t gfn = range.from;
+
+    while (gfn.gfn < range.end.gfn) {
+        unsigned order = largest_order(domain, gfn, range.end);
+        const char *error = give_piece(domain, gfn, &order);
+
+        if (error)
+            return error;
+        note_reason(domain, gfn, range.end, order);
+        gfn = gfn_add(gfn, order_frames(order));
+    }
+    return NULL;
+}
+
+const char *build_memory(struct domain *domain)
+{
+    for (unsigned i = 0; i < domain->ram_count; i++) {
+        const char *error = build_range(domain, domain->ram[i]);
+
+        if (error)
+            return error;
+    }
+    return NULL;
+}

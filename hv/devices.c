@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host's own few devices: two serial ports, the local APIC's timer, the time-stamp counter.
+ * Refuses to know guests, and what is said over the ports.
+ */
+#include "devices.h"
+
+#include <stddef.h>
+
+#include "cpu.h"
+
+/* ---- serial ports, 16550 -------------------------------------------------------------------- */
+
+#define UART_DATA            0 /* with DLAB: divisor, low */
+#define UART_INTERRUPTS      1 /* with DLAB: divisor, high */
+#define UART_FIFO            2
+#define UART_LINE_CONTROL    3
+#define UART_MODEM_CONTROL   4
+#define UART_LINE_STATUS     5
+#define UART_SCRATCH         7
+#define UART_8N1             0x03
+#define UART_DLAB            0x80
+#define UART_DATA_READY      0x01
+#define UART_HOLDING_EMPTY   0x20
+#define UART_TRANSMITTER_OFF 0x40
+
+#define UART_PATIENCE 10000000u /* polls; seconds on any machine, a byte takes 87 us */
+
+struct uart_state {
+    uint16_t port;
+    bool present;
+    bool mid_line;
+};
+
+static struct uart_state uart_state[UARTS] = {
+    [UART_CONSOLE] = { .port = 0x3f8 },
+    [UART_RECORDS] = { .port = 0x2f8 },
+};
+
+static bool uart_answers(uint16_t port)
+{
+    out8(port + UART_SCRATCH, 0x5a);
+    if (in8(port + UART_SCRATCH) != 0x5a)
+        return false;
+    out8(port + UART_SCRATCH, 0xa5);
+    return in8(port + UART_SCRATCH) == 0xa5;
+}
+
+void uart_init(void)
+{
+    for (struct uart_state *uart = uart_state; uart < uart_state + UARTS; uart++) {
+        uart->present = uart_answers(uart->port);
+        if (!uart->present)
+            continue;
+        out8(uart->port + UART_INTERRUPTS, 0);
+        out8(uart->port + UART_LINE_CONTROL, UART_DLAB);
+        out8(uart->port + UART_DATA, 1); /* 115200 baud */
+        out8(uart->port + UART_INTERRUPTS, 0);
+        out8(uart->port + UART_LINE_CONTROL, UART_8N1);
+        out8(uart->port + UART_FIFO, 0x07);          /* on, and both emptied */
+        out8(uart->port + UART_MODEM_CONTROL, 0x03); /* DTR, RTS */
+    }
+}
+
+bool uart_present(enum uart uart)
+{
+    return uart_state[uart].present;
+}
+
+bool uart_mid_line(enum uart uart)
+{
+    return uart_state[uart].mid_line;
+}
+
+static bool uart_wait(struct uart_state *uart, uint8_t status)
+{
+    for (unsigned i = 0; i < UART_PATIENCE; i++) {
+        if (in8(uart->port + UART_LINE_STATUS) & status)
+            return true;
+        cpu_pause();
+    }
+    return false;
+}
+
+void uart_put(enum uart which, char c)
+{
+    struct uart_state *uart = &uart_state[which];
+
+    if (!uart->present)
+        return;
+    if (!uart_wait(uart, UART_HOLDING_EMPTY)) {
+        uart->present = false; /* stuck for good: go on without it rather than hang */
+        return;
+    }
+    out8(uart->port + UART_DATA, (uint8_t)c);
+    if (c != '\r')
+        uart->mid_line = c != '\n';
+}
+
+int uart_get(enum uart which)
+{
+    struct uart_state *uart = &uart_state[which];
+
+    if (!uart->present || !(in8(uart->port + UART_LINE_STATUS) & UART_DATA_READY))
+        return -1;
+    return in8(uart->port + UART_DATA);
+}
+
+static void uart_say(const char *text)
+{
+    while (*text)
+        uart_put(UART_CONSOLE, *text++);
+}
+
+/* ---- local APIC ----------------------------------------------------------------------------- */
+
+#define APIC_BASE_X2APIC (1ull << 10)
+#define APIC_BASE_ENABLE (1ull << 11)
+
+#define LAPIC_TASK_PRIORITY 0x080
+#define LAPIC_EOI           0x0b0
+#define LAPIC_SPURIOUS      0x0f0
+#define LAPIC_LVT_TIMER     0x320
+#define LAPIC_LVT_LINT0     0x350
+#define LAPIC_LVT_LINT1     0x360
+#define LAPIC_TIMER_INITIAL 0x380
+#define LAPIC_TIMER_CURRENT 0x390
+#define LAPIC_TIMER_DIVIDE  0x3e0
+
+#define LAPIC_SOFTWARE_ENABLE 0x100
+#define LAPIC_LVT_MASKED      0x10000
+#define LAPIC_DIVIDE_BY_1     0x0b
+
+#define MSR_X2APIC 0x800u
+
+static bool
+    lapic_x2; /* the firmware left it in x2APIC mode, and there is no way back but a reset */
+
+static void lapic_write(unsigned offset, uint32_t value)
+{
+    if (lapic_x2)
+        wrmsr(MSR_X2APIC + offset / 16, value);
+    else
+        *(volatile uint32_t *)(uintptr_t)(LAPIC_MAP + offset) = value;
+}
+
+static uint32_t lapic_read(unsigned offset)
+{
+    if (lapic_x2)
+        return (uint32_t)rdmsr(MSR_X2APIC + offset / 16);
+    return *(volatile uint32_t *)(uintptr_t)(LAPIC_MAP + offset);
+}
+
+static bool lapic_init(void)
+{
+    uint64_t base;
+
+    if (!cpu_has(CPU_APIC))
+        return false;
+    base = rdmsr(MSR_APIC_BASE);
+    lapic_x2 = base & APIC_BASE_X2APIC;
+    wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+    lapic_write(LAPIC_TASK_PRIORITY, 0);
+    lapic_write(LAPIC_LVT_LINT0, LAPIC_LVT_MASKED);
+    lapic_write(LAPIC_LVT_LINT1, LAPIC_LVT_MASKED);
+    lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | VECTOR_TIMER);
+    lapic_write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_BY_1);
+    lapic_write(LAPIC_SPURIOUS, LAPIC_SOFTWARE_ENABLE | VECTOR_SPURIOUS);
+    return true;
+}
+
+/* The two 8259s: away from the exceptions' vectors, then silent. */
+static void pic_mask(void)
+{
+    static const struct {
+        uint16_t port;
+        uint8_t value;
+    } sequence[] = {
+        { 0x20, 0x11 }, { 0xa0, 0x11 }, { 0x21, 0x20 }, { 0xa1, 0x28 }, { 0x21, 0x04 },
+        { 0xa1, 0x02 }, { 0x21, 0x01 }, { 0xa1, 0x01 }, { 0x21, 0xff }, { 0xa1, 0xff },
+    };
+
+    for (size_t i = 0; i < sizeof(sequence) / sizeof(*sequence); i++)
+        out8(sequence[i].port, sequence[i].value);
+}
+
+/* ---- clock ---------------------------------------------------------------------------------- */
+
+#define PIT_HZ         1193182u
+#define PIT_CHANNEL_2  0x42
+#define PIT_COMMAND    0x43
+#define PIT_GATE       0x61
+#define PIT_GATE_OPEN  0x01
+#define PIT_SPEAKER    0x02
+#define PIT_OUT        0x20
+#define CALIBRATION_MS 50
+#define ROUNDS         3
+
+#define LEAF_TSC            0x15u
+#define LEAF_HYPERVISOR_KHZ 0x40000010u
+
+#define NS_PER_MS     1000000u
+#define TIMER_MOST_NS 1000000000ull
+
+static uint64_t tsc_khz;
+static uint64_t tsc_base;
+static uint64_t ns_per_tick; /* 32.32 fixed point */
+static uint64_t apic_khz;
+
+struct ticks {
+    uint64_t tsc;
+    uint64_t apic;
+};
+
+/* Channel 2 counts down once, and its output rises at the end. [8254 "Mode 0"] */
+static struct ticks count_ticks(void)
+{
+    const unsigned count = PIT_HZ * CALIBRATION_MS / 1000;
+    uint8_t gate = in8(PIT_GATE) & (uint8_t) ~(PIT_GATE_OPEN | PIT_SPEAKER);
+    struct ticks ticks;
+
+    out8(PIT_GATE, gate);
+    out8(PIT_COMMAND, 0xb0); /* channel 2, low then high byte, mode 0, binary */
+    out8(PIT_CHANNEL_2, count & 0xff);
+    out8(PIT_CHANNEL_2, count >> 8);
+    lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
+    out8(PIT_GATE, gate | PIT_GATE_OPEN);
+    ticks.tsc = rdtsc();
+    ticks.apic = lapic_read(LAPIC_TIMER_CURRENT);
+    while (!(in8(PIT_GATE) & PIT_OUT))
+        ;
+    ticks.tsc = rdtsc() - ticks.tsc;
+    ticks.apic -= lapic_read(LAPIC_TIMER_CURRENT);
+    lapic_write(LAPIC_TIMER_INITIAL, 0);
+    out8(PIT_GATE, gate);
+    return ticks;
+}
+
+static uint64_t median(uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t low = a < b ? a : b;
+    uint64_t high = a < b ? b : a;
+
+    return c < low ? low : c > high ? high : c;
+}
+
+/* What the processor or the hypervisor below says of its TSC; 0: nothing. */
+static uint64_t tsc_khz_as_told(void)
+{
+    struct cpuid ratio = cpuid_if_present(LEAF_TSC, 0);
+
+    if (ratio.eax && ratio.ebx && ratio.ecx)
+        return (uint64_t)ratio.ecx * ratio.ebx / ratio.eax / 1000;
+    return cpuid_if_present(LEAF_HYPERVISOR_KHZ, 0).eax;
+}
+
+/* The middle one of three: a busy machine below can stretch or shrink any one of them. */
+static void calibrate(void)
+{
+    struct ticks round[ROUNDS];
+    uint64_t told = tsc_khz_as_told();
+
+    for (unsigned i = 0; i < ROUNDS; i++)
+        round[i] = count_ticks();
+    tsc_khz = median(round[0].tsc, round[1].tsc, round[2].tsc) / CALIBRATION_MS;
+    apic_khz = median(round[0].apic, round[1].apic, round[2].apic) / CALIBRATION_MS;
+    if (told)
+        tsc_khz = told;
+}
+
+bool clock_init(void)
+{
+    pic_mask();
+    if (!lapic_init())
+        return false;
+    calibrate();
+    if (!tsc_khz || !apic_khz)
+        return false;
+    ns_per_tick = ((uint64_t)NS_PER_MS << 32) / tsc_khz;
+    tsc_base = rdtsc();
+    return true;
+}
+
+uint64_t clock_tsc_khz(void)
+{
+    return tsc_khz;
+}
+
+uint64_t clock_tsc(void)
+{
+    return rdtsc();
+}
+
+uint64_t clock_ns(void)
+{
+    return (uint64_t)((unsigned __int128)(rdtsc() - tsc_base) * ns_per_tick >> 32);
+}
+
+void timer_arm(uint64_t ns)
+{
+    uint64_t now = clock_ns();
+    uint64_t wait = ns > now ? ns - now : 0;
+    uint64_t ticks;
+
+    if (wait > TIMER_MOST_NS)
+        wait = TIMER_MOST_NS;
+    ticks = wait * apic_khz / NS_PER_MS + 1;
+    lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER);
+    lapic_write(LAPIC_TIMER_INITIAL, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+}
+
+void timer_disarm(void)
+{
+    lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | VECTOR_TIMER);
+    lapic_write(LAPIC_TIMER_INITIAL, 0);
+}
+
+void timer_acknowledge(void)
+{
+    lapic_write(LAPIC_EOI, 0);
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+#define QEMU_DEBUG_EXIT 0xf4
+#define BOCHS_SHUTDOWN  0x8900
+
+void machine_exit(uint8_t code)
+{
+    cli();
+    for (struct uart_state *uart = uart_state; uart < uart_state + UARTS; uart++)
+        if (uart->present)
+            uart_wait(uart, UART_TRANSMITTER_OFF); /* let the last line out */
+    out8(QEMU_DEBUG_EXIT, code);
+    for (const char *c = "Shutdown"; *c; c++)
+        out8(BOCHS_SHUTDOWN, (uint8_t)*c);
+    uart_say("podium: halted; it is safe to turn the machine off\r\n");
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}

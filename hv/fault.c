@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Second-stage faults. So far a guest has all its memory from the start: a fault is either
+ * spurious (another one mended the map first), or the guest touched what it does not have.
+ */
+#include "fault.h"
+
+#include "lib.h"
+#include "vendor.h"
+
+/* A processor that keeps faulting where the map allows it walks other tables than ours. */
+#define SPURIOUS_MAX 1000
+
+static const char *access_name(unsigned access)
+{
+    if (access & FAULT_FETCH)
+        return "fetch from";
+    return access & FAULT_WRITE ? "write to" : "read of";
+}
+
+static void stop_at(struct vcpu *vcpu, enum stop_reason reason, const struct p2m_entry *entry)
+{
+    const struct fault *fault = &vcpu->exit.fault;
+    struct domain *domain = vcpu->domain;
+
+    domain->stop = reason;
+    format(domain->stop_details, sizeof(domain->stop_details), "%s %s guest address 0x%lx (%s)%s",
+           reason == STOP_HOST_BUG ? "malformed entry at the" : "the guest's",
+           access_name(fault->access), fault->address, p2m_type_name(entry->type),
+           fault->page_walk ? " in its page tables" : "");
+}
+
+/* Spurious: the map allows it by now, and the processor may have kept what it said before. */
+static void try_again(struct vcpu *vcpu, const struct p2m_entry *entry)
+{
+    if (vcpu->spurious_address != vcpu->exit.fault.address)
+        vcpu->spurious_count = 0;
+    vcpu->spurious_address = vcpu->exit.fault.address;
+    if (++vcpu->spurious_count > SPURIOUS_MAX)
+        stop_at(vcpu, STOP_HOST_BUG, entry);
+    vendor->flush(vcpu);
+}
+
+void fault_handle(struct vcpu *vcpu)
+{
+    const struct fault *fault = &vcpu->exit.fault;
+    struct domain *domain = vcpu->domain;
+    struct p2m_locked locked = p2m_lock(&domain->p2m);
+    struct p2m_entry entry =
+        p2m_get_entry(p2m_locked_walking(locked), GFN(fault->address >> FRAME_SHIFT));
+
+    p2m_unlock(locked);
+    domain->faults++;
+    if (fault->reserved)
+        stop_at(vcpu, STOP_HOST_BUG, &entry);
+    else if (p2m_type_rights(entry.type) & fault->access)
+        try_again(vcpu, &entry);
+    else
+        stop_at(vcpu, STOP_BAD_ACCESS, &entry);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Settling debts. One processor so far: while the host runs, no vCPU is in guest mode, so that the
+ * generation is all that must move; the loop that waits is where kicking other CPUs belongs.
+ */
+#include "flush.h"
+
+#include "cpu.h"
+#include "frames.h"
+#include "vendor.h"
+
+/* A leaf's frames are nobody's until the flush is over; subtrees are counted by the P2M. */
+static void mark_owed(const struct domain *domain, const struct p2m_debt *debt)
+{
+    for (unsigned i = 0; i < debt->count; i++) {
+        const struct p2m_owed *owed = &debt->owed[i];
+
+        if (owed->kind == P2M_OWED_FRAMES && p2m_type_class(owed->type) == P2M_CLASS_RAM)
+            frames_set_state(owed->mfn, owed->order, FRAME_OWED, domain->id);
+    }
+}
+
+static void wait_for_guest_mode_to_end(struct vcpu *vcpu)
+{
+    while (atomic_load(&vcpu->in_guest))
+        cpu_pause();
+}
+
+void flush_settle(struct domain *domain, struct p2m_debt *debt)
+{
+    struct p2m_locked locked;
+
+    if (debt->flush) {
+        uint64_t generation = p2m_begin_settle(&domain->p2m);
+
+        mark_owed(domain, debt);
+        wait_for_guest_mode_to_end(&domain->vcpu[0]);
+        p2m_end_settle(&domain->p2m, generation);
+    }
+    locked = p2m_lock(&domain->p2m);
+    p2m_pay(locked, debt);
+    p2m_unlock(locked);
+}
+
+void flush_enter(struct vcpu *vcpu)
+{
+    uint64_t generation;
+
+    atomic_store(&vcpu->in_guest, true);
+    generation = p2m_generation(&vcpu->domain->p2m);
+    if (vcpu->seen_generation != generation) {
+        vendor->flush(vcpu);
+        vcpu->seen_generation = generation;
+    }
+}
+
+void flush_leave(struct vcpu *vcpu)
+{
+    atomic_store(&vcpu->in_guest, false);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Settling debts: no processor keeps a translation from before, and then what left the map goes
+ * back to the host. By generations: each P2M counts its flushes, each vCPU remembers the last one
+ * that its processor has seen, and compares after it has announced guest mode and before it enters.
+ * Refuses to know what a flush is: that is the vendor's.
+ */
+#ifndef HV_FLUSH_H
+#define HV_FLUSH_H
+
+#include "guest.h"
+
+/*
+ * flush_settle - settle and pay this debt; it is empty afterwards.
+ *   Context: the P2M's lock NOT held: a flush waits for other processors.
+ */
+void flush_settle(struct domain *domain, struct p2m_debt *debt);
+
+/*
+ * flush_enter, flush_leave - around guest mode. After flush_enter, and until flush_leave, whoever
+ * settles a debt of this guest's waits for this vCPU.
+ */
+void flush_enter(struct vcpu *vcpu);
+void flush_leave(struct vcpu *vcpu);
+
+#endif

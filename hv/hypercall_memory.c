@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory_op; see hypercall_memory.h. Ballooning comes with populate-on-demand; until then its two
+ * calls are refused as any other that is not here.
+ */
+#include "hypercall_memory.h"
+
+#include "flush.h"
+#include "guest_linear.h"
+#include "memory_map.h"
+
+#include <xen/errno.h>
+#include <xen/memory.h>
+#include <xen/xen.h>
+
+#define COMMAND_MASK 0x3fu /* above it, Xen counts what of a long call is done: never so here */
+
+int64_t hypercall_map_error(enum p2m_error error)
+{
+    switch (error) {
+    case P2M_OK:
+        return 0;
+    case P2M_NO_MEMORY:
+        return -XEN_ENOMEM;
+    case P2M_BUSY:
+        return -XEN_EBUSY;
+    default:
+        return -XEN_EINVAL;
+    }
+}
+
+#define NOWHERE GFN(UINT64_MAX) /* no page can be set there */
+
+static bool is_self(const struct domain *domain, domid_t id)
+{
+    return id == DOMID_SELF || id == domain->id;
+}
+
+/* ---- add_to_physmap ------------------------------------------------------------------------- */
+
+/* Pages may be laid over the guest's memory and over nothing, not over each other. */
+static bool can_be_covered(struct p2m_locked locked, const struct domain *domain, gfn_t gfn)
+{
+    struct memory_map_entry map[MEMORY_MAP_MAX];
+    unsigned count = memory_map_of(domain, map);
+    struct p2m_entry entry;
+
+    if (gfn.gfn >= domain->end.gfn)
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t from = map[i].address >> FRAME_SHIFT;
+
+        if (map[i].type != MEMORY_MAP_RAM && gfn.gfn >= from &&
+            gfn.gfn - from < map[i].size >> FRAME_SHIFT)
+            return false;
+    }
+    entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+    return entry.type == P2M_RAM_RW || entry.type == P2M_INVALID || entry.type == P2M_POD;
+}
+
+static enum p2m_error set_page(struct p2m_locked locked, gfn_t gfn, const struct special_page *page,
+                               struct p2m_debt *debt)
+{
+    struct p2m_mapping mapping = { .mfn = INVALID_MFN, .order = ORDER_4K, .type = P2M_INVALID };
+
+    if (page)
+        mapping = (struct p2m_mapping){ .mfn = page->mfn, .order = ORDER_4K, .type = P2M_SPECIAL };
+    return p2m_set_entry(locked, gfn, mapping, debt);
+}
+
+/*
+ * Room for the page: what is at its new place goes, and so does the page from its old one, for it
+ * must never be seen at two. A frame is never exchanged for another in one step, so the page itself
+ * comes after the flush.
+ */
+static enum p2m_error make_room(struct p2m_locked locked, struct special_page *page, gfn_t gfn,
+                                struct p2m_debt *debt)
+{
+    enum p2m_error error = p2m_split(locked, gfn, ORDER_4K);
+
+    if (error == P2M_OK)
+        error = set_page(locked, gfn, NULL, debt);
+    if (error == P2M_OK && page->mapped) {
+        error = set_page(locked, page->gfn, NULL, debt);
+        page->mapped = error != P2M_OK;
+    }
+    return error;
+}
+
+/* Where there was nothing the tables may be lacking: then the page goes back where its table is. */
+static enum p2m_error put_page(struct p2m_locked locked, struct special_page *page, gfn_t gfn,
+                               gfn_t old)
+{
+    struct p2m_debt none = P2M_NO_DEBT; /* nothing is displaced any more */
+    enum p2m_error error = set_page(locked, gfn, page, &none);
+
+    page->gfn = error == P2M_OK ? gfn : old;
+    page->mapped = error == P2M_OK || set_page(locked, old, page, &none) == P2M_OK;
+    return error;
+}
+
+static void note_slot(struct domain *domain, gfn_t gfn, enum slot_reason reason)
+{
+    uint64_t slot = gfn.gfn >> ORDER_1G;
+
+    if (slot < SLOTS_MAX && domain->slot_reason[slot] == SLOT_WHOLE)
+        domain->slot_reason[slot] = (uint8_t)reason;
+}
+
+static int64_t place_page(struct domain *domain, struct special_page *page, gfn_t gfn,
+                          enum slot_reason reason)
+{
+    gfn_t old = page->mapped ? page->gfn : NOWHERE;
+    struct p2m_debt debt = P2M_NO_DEBT;
+    enum p2m_error error = P2M_BAD_RANGE;
+    struct p2m_locked locked;
+
+    if (page->mapped && page->gfn.gfn == gfn.gfn)
+        return 0;
+    locked = p2m_lock(&domain->p2m);
+    if (can_be_covered(locked, domain, gfn))
+        error = make_room(locked, page, gfn, &debt);
+    p2m_unlock(locked);
+    flush_settle(domain, &debt);
+    if (error == P2M_OK) {
+        locked = p2m_lock(&domain->p2m);
+        error = put_page(locked, page, gfn, old);
+        p2m_unlock(locked);
+    }
+    if (error == P2M_OK)
+        note_slot(domain, gfn, reason);
+    return hypercall_map_error(error);
+}
+
+static int64_t add_to_physmap(struct vcpu *vcpu, uint64_t argument)
+{
+    struct domain *domain = vcpu->domain;
+    struct xen_add_to_physmap add;
+
+    if (!guest_copy_from_linear(vcpu, &add, argument, sizeof(add)))
+        return -XEN_EFAULT;
+    if (!is_self(domain, add.domid))
+        return -XEN_EPERM;
+    if (add.idx != 0) /* one frame of each is all that there is */
+        return -XEN_EINVAL;
+    switch (add.space) {
+    case XENMAPSPACE_shared_info:
+        return place_page(domain, &domain->shared_info, GFN(add.gpfn), SLOT_SHARED_INFO);
+    case XENMAPSPACE_grant_table:
+        return place_page(domain, &domain->grants, GFN(add.gpfn), SLOT_GUEST_MAPPING);
+    default:
+        return -XEN_EINVAL;
+    }
+}
+
+/* ---- what memory there is ------------------------------------------------------------------- */
+
+static int64_t reservation(struct vcpu *vcpu, uint64_t argument)
+{
+    domid_t id;
+
+    if (!guest_copy_from_linear(vcpu, &id, argument, sizeof(id)))
+        return -XEN_EFAULT;
+    if (!is_self(vcpu->domain, id))
+        return -XEN_EPERM;
+    return (int64_t)vcpu->domain->memory_frames;
+}
+
+/* As the firmware of a PC would say it. */
+struct e820_entry {
+    uint64_t address;
+    uint64_t size;
+    uint32_t type;
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct e820_entry) == 20, "E820's entry");
+
+static int64_t memory_map(struct vcpu *vcpu, uint64_t argument)
+{
+    struct memory_map_entry map[MEMORY_MAP_MAX];
+    struct xen_memory_map request;
+    unsigned count = memory_map_of(vcpu->domain, map);
+
+    if (!guest_copy_from_linear(vcpu, &request, argument, sizeof(request)))
+        return -XEN_EFAULT;
+    if (request.nr_entries > count)
+        request.nr_entries = count;
+    for (unsigned i = 0; i < request.nr_entries; i++) {
+        struct e820_entry entry = { map[i].address, map[i].size, (uint32_t)map[i].type };
+
+        if (!guest_copy_to_linear(vcpu, (uintptr_t)request.buffer.p + i * sizeof(entry), &entry,
+                                  sizeof(entry)))
+            return -XEN_EFAULT;
+    }
+    return guest_copy_to_linear(vcpu, argument, &request, sizeof(request)) ? 0 : -XEN_EFAULT;
+}
+
+int64_t hypercall_memory(struct vcpu *vcpu, uint64_t command, uint64_t argument)
+{
+    switch (command & COMMAND_MASK) {
+    case XENMEM_add_to_physmap:
+        return add_to_physmap(vcpu, argument);
+    case XENMEM_current_reservation:
+    case XENMEM_maximum_reservation:
+        return reservation(vcpu, argument);
+    case XENMEM_memory_map:
+        return memory_map(vcpu, argument);
+    default:
+        return -XEN_ENOSYS;
+    }
+}

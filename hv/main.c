@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One guest from the boot loader's modules: check the machine, build, run, audit, report. All that
+ * can be refused is refused here, with one clear line.
+ */
+#include "main.h"
+
+#include <stddef.h>
+
+#include "cpu.h"
+#include "devices.h"
+#include "domain.h"
+#include "frames.h"
+#include "lib.h"
+#include "options.h"
+#include "print.h"
+#include "report.h"
+#include "vcpu.h"
+#include "vendor.h"
+
+#define GUEST_ID 1u
+
+const struct vendor *vendor;
+
+static struct domain the_domain;
+
+/* The one place that knows which vendors there are. */
+static const char *choose_vendor(void)
+{
+    const char *missing = svm_vendor.missing();
+
+    if (missing)
+        return missing;
+    vendor = &svm_vendor;
+    return vendor->enable() ? NULL : "no frames to enable virtualisation with";
+}
+
+static void apply_fragment(unsigned order)
+{
+    uint64_t held;
+
+    if (order == ORDER_1G)
+        return;
+    held = frames_fragment(order);
+    print("fragment: holding %lu frames, so that no free block exceeds %s\n", held,
+          order == ORDER_2M ? "2 MB" : "4 KB");
+}
+
+static void describe_machine(void)
+{
+    struct frame_counts counts = frames_count();
+
+    print("%s with %s tables, leaves up to %s; %lu MB free, %lu whole GBs among it\n",
+          vendor->name, p2m_format_name(vendor->format), vendor->has_1g() ? "1 GB" : "2 MB",
+          counts.frames[FRAME_FREE] >> (20 - FRAME_SHIFT), frames_free_blocks(ORDER_1G));
+    if (!vendor->has_1g())
+        print("this processor has no 1 GB pages: going on with 2 MB\n");
+}
+
+static void describe_map(struct domain *domain, const char *when)
+{
+    const struct p2m_counts *counts = &domain->p2m.counts;
+
+    print("%s: %s has %lu x 1 GB, %lu x 2 MB, %lu x 4 KB of RAM in %lu table pages\n",
+          domain->name, when, counts->ram[2], counts->ram[1], counts->ram[0], counts->tables);
+}
+
+static void on_phase(struct domain *domain, unsigned phase)
+{
+    if (phase != PHASE_USED || domain->phases & 1u << phase)
+        return;
+    domain->phases |= 1u << phase;
+    describe_map(domain, "used");
+    report_phase(domain, PHASE_USED);
+}
+
+static const char *create_guest(const struct boot_info *info, const struct options *options)
+{
+    struct domain_config config = {
+        .name = options->guest_name,
+        .memory_frames = options->guest_memory >> FRAME_SHIFT,
+        .max_order = options->max_order,
+        .test_calls = options->test_calls,
+    };
+
+    if (info->module_count == 0)
+        return "no guest kernel: give one as the first module";
+    config.image.kernel = direct_map(info->module[0].from);
+    config.image.kernel_size = info->module[0].end - info->module[0].from;
+    if (info->module_count > 1) {
+        config.image.initrd = direct_map(info->module[1].from);
+        config.image.initrd_size = info->module[1].end - info->module[1].from;
+    }
+    config.image.command_line = options->guest_line;
+    return domain_create(&the_domain, GUEST_ID, &config);
+}
+
+static bool ended_well(enum stop_reason reason)
+{
+    return reason == STOP_POWEROFF || reason == STOP_REBOOT;
+}
+
+static const char *run_guest(struct domain *domain)
+{
+    uint64_t audit_errors;
+    bool well;
+
+    domain->on_phase = on_phase;
+    describe_map(domain, "built");
+    report_phase(domain, PHASE_BUILT);
+    vcpu_run(&domain->vcpu[0]);
+
+    well = ended_well(domain->stop);
+    print("%s: ended: %s%s%s\n", domain->name, stop_reason_name(domain->stop),
+          *domain->stop_details ? ", " : "", domain->stop_details);
+    if (!well)
+        vendor->dump(&domain->vcpu[0]);
+    describe_map(domain, "end");
+    report_phase(domain, PHASE_END);
+    audit_errors = domain_audit(domain);
+    print("audit: %lu errors\n", audit_errors);
+    report_guest(domain, audit_errors);
+    domain_destroy(domain);
+    if (audit_errors)
+        return "the audit found errors";
+    return well ? "ok" : "the guest died";
+}
+
+/* Every frame that the guest had must be back, and all others where they were. */
+static const char *check_frames(const struct frame_counts *before, const char *verdict)
+{
+    struct frame_counts after = frames_count();
+
+    if (memcmp(before, &after, sizeof(after)) == 0)
+        return verdict;
+    return strcmp(verdict, "ok") == 0 ? "frames were lost" : verdict;
+}
+
+int podium_main(const struct boot_info *info)
+{
+    struct options options;
+    struct frame_counts before;
+    const char *error = options_parse(info->command_line, &options), *verdict;
+
+    report_init(options.hold ? REPORT_HOLD : REPORT_RUN_ON);
+    if (!error)
+        error = choose_vendor();
+    if (error) {
+        report_refusal(error);
+        return EXIT_CODE_BAD_INPUT;
+    }
+    apply_fragment(options.fragment);
+    describe_machine();
+    report_host();
+    before = frames_count();
+    error = create_guest(info, &options);
+    if (error) {
+        report_refusal(error);
+        return EXIT_CODE_BAD_INPUT;
+    }
+    verdict = check_frames(&before, run_guest(&the_domain));
+    report_end(verdict);
+    print("verdict: %s\n", verdict);
+    return strcmp(verdict, "ok") == 0 ? EXIT_CODE_GOOD : EXIT_CODE_BAD;
+}

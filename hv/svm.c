@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * AMD's way to run a guest: the VMCB, entry and exit, exits put in no vendor's words. Refuses to
+ * know what an exit is answered with, and what the nested page tables say.
+ * [APM "Secure Virtual Machine"]
+ *
+ * Four peculiarities of the emulated processor (QEMU's) are met here, none of which hurts a real
+ * one: it neither switches PAT nor XCR0, nor lets XSETBV be intercepted, so both are kept apart by
+ * hand; it fills in no next RIP, so lengths are those of the instructions without prefixes; and it
+ * forgets the interrupt shadow (vcpu.c waits it out).
+ */
+#include "svm.h"
+
+#include "cpu.h"
+#include "frames.h"
+#include "guest.h"
+#include "lib.h"
+#include "print.h"
+#include "vendor.h"
+
+void svm_enter(struct registers *guest, uint64_t vmcb, uint64_t host_vmcb);
+
+#define VM_CR_SVMDIS  ((uint64_t)1 << 4)
+#define SVM_FEATURES  0x8000000au
+#define FEATURE_NPT   (1u << 0)
+#define PAT_AT_RESET  0x0007040600070406u
+
+/* One a vCPU, in a page of its own beside the VMCB's. */
+struct svm_vcpu {
+    struct vmcb *vmcb;
+    uint64_t asid_round; /* the round in which its ASID was given out; 0: none yet */
+    uint64_t exit_rip;
+    uint8_t offered;
+    bool taken;
+};
+
+/* One a CPU; there is one CPU so far. */
+static struct {
+    uint64_t host_vmcb;
+    uint64_t iopm, msrpm;
+    uint32_t asids, next_asid;
+    uint64_t asid_round; /* rises, and every translation goes, when the numbers run out */
+    bool xsave;
+} svm;
+
+static struct svm_vcpu *of(const struct vcpu *vcpu)
+{
+    return vcpu->vendor;
+}
+
+/* ---- the processor ---------------------------------------------------------------------------- */
+
+static const char *svm_missing(void)
+{
+    if (!cpu_has(CPU_SVM))
+        return "this processor has no SVM (or it is hidden): podium needs AMD-V to run guests";
+    if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
+        return "SVM is switched off by the firmware: turn it on in the firmware's set-up";
+    if (!(cpuid_if_present(SVM_FEATURES, 0).edx & FEATURE_NPT))
+        return "this processor has SVM but no nested paging: podium needs NPT to run guests";
+    return NULL;
+}
+
+static bool svm_has_1g(void)
+{
+    return cpu_has(CPU_1G_PAGES);
+}
+
+static void *page_alloc(unsigned order, int fill)
+{
+    mfn_t mfn = frames_alloc(order, FRAME_HOST, FRAME_OWNER_HOST);
+    void *page;
+
+    if (!mfn_is_valid(mfn))
+        return NULL;
+    page = direct_map(mfn.mfn << FRAME_SHIFT);
+    memset(page, fill, (size_t)FRAME_SIZE << order);
+    return page;
+}
+
+static void page_free(void *page, unsigned order)
+{
+    frames_free(MFN(physical_of(page) >> FRAME_SHIFT), order);
+}
+
+/* Let the guest read and write this MSR itself: VMLOAD and VMSAVE switch it. Two bits an MSR. */
+static void msrpm_open(uint8_t *msrpm, uint32_t msr)
+{
+    uint32_t base = msr >= 0xc0000000u ? 0x800 : 0;
+    uint32_t index = msr & 0x1fff;
+
+    msrpm[base + index / 4] &= (uint8_t)~(3u << index % 4 * 2);
+}
+
+static bool svm_enable(void)
+{
+    static const uint32_t open[] = {
+        MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,   MSR_STAR,    MSR_LSTAR,  MSR_CSTAR,
+        MSR_SFMASK,      MSR_FS_BASE,      MSR_KERNEL_GS_BASE, MSR_GS_BASE, MSR_TSC_AUX
+    };
+    void *save = page_alloc(0, 0), *host = page_alloc(0, 0), *iopm = page_alloc(2, 0xff);
+    uint8_t *msrpm = page_alloc(1, 0xff);
+
+    if (!save || !host || !iopm || !msrpm)
+        return false;
+    for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+        msrpm_open(msrpm, open[i]);
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    wrmsr(MSR_VM_HSAVE_PA, physical_of(save));
+    svm.host_vmcb = physical_of(host);
+    svm.iopm = physical_of(iopm);
+    svm.msrpm = physical_of(msrpm);
+    svm.asids = cpuid(SVM_FEATURES, 0).ebx;
+    svm.next_asid = 1;
+    svm.asid_round = 1;
+    svm.xsave = cpu_has(CPU_XSAVE);
+    __asm__ volatile("vmsave" : : "a"(svm.host_vmcb) : "memory");
+    return svm.asids > 1;
+}
+
+/* ---- a vCPU ----------------------------------------------------------------------------------- */
+
+static void intercept(struct vmcb *vmcb, unsigned word, unsigned bit)
+{
+    vmcb->intercept_misc[word] |= 1u << bit;
+}
+
+static void intercept_all(struct vmcb *vmcb)
+{
+    intercept(vmcb, INTERCEPT_INTR);
+    intercept(vmcb, INTERCEPT_NMI);
+    intercept(vmcb, INTERCEPT_SMI);
+    intercept(vmcb, INTERCEPT_INIT);
+    intercept(vmcb, INTERCEPT_RDPMC);
+    intercept(vmcb, INTERCEPT_CPUID);
+    intercept(vmcb, INTERCEPT_INVD);
+    intercept(vmcb, INTERCEPT_HLT);
+    intercept(vmcb, INTERCEPT_INVLPGA);
+    intercept(vmcb, INTERCEPT_IOIO);
+    intercept(vmcb, INTERCEPT_MSR);
+    intercept(vmcb, INTERCEPT_SHUTDOWN);
+    intercept(vmcb, INTERCEPT_VMRUN);
+    intercept(vmcb, INTERCEPT_VMMCALL);
+    intercept(vmcb, INTERCEPT_VMLOAD);
+    intercept(vmcb, INTERCEPT_VMSAVE);
+    intercept(vmcb, INTERCEPT_STGI);
+    intercept(vmcb, INTERCEPT_CLGI);
+    intercept(vmcb, INTERCEPT_SKINIT);
+    intercept(vmcb, INTERCEPT_WBINVD);
+    intercept(vmcb, INTERCEPT_MONITOR);
+    intercept(vmcb, INTERCEPT_MWAIT);
+    intercept(vmcb, INTERCEPT_XSETBV);
+}
+
+/* Flat 32-bit protected mode, paging off: the PVH ABI's first state. */
+static void set_entry_state(struct vmcb *vmcb, struct entry_state entry)
+{
+    const struct vmcb_segment data = { .attributes = 0xc93, .limit = 0xffffffff };
+
+    vmcb->cs = (struct vmcb_segment){ .attributes = 0xc9b, .limit = 0xffffffff };
+    vmcb->ds = vmcb->es = vmcb->ss = vmcb->fs = vmcb->gs = data;
+    vmcb->tr = (struct vmcb_segment){ .attributes = 0x08b, .limit = 0x67 };
+    vmcb->cr0 = CR0_PE | CR0_ET;
+    vmcb->efer = EFER_SVME;
+    vmcb->rflags = 2;
+    vmcb->dr6 = 0xffff0ff0;
+    vmcb->dr7 = 0x400;
+    vmcb->pat = PAT_AT_RESET;
+    vmcb->rip = entry.rip;
+}
+
+static bool svm_vcpu_init(struct vcpu *vcpu, struct entry_state entry)
+{
+    struct svm_vcpu *self = page_alloc(0, 0);
+    struct vmcb *vmcb = page_alloc(0, 0);
+
+    if (!self || !vmcb) {
+        if (self)
+            page_free(self, 0);
+        if (vmcb)
+            page_free(vmcb, 0);
+        return false;
+    }
+    self->vmcb = vmcb;
+    vcpu->vendor = self;
+    intercept_all(vmcb);
+    vmcb->iopm_base = svm.iopm;
+    vmcb->msrpm_base = svm.msrpm;
+    vmcb->tsc_offset = vcpu->domain->tsc_offset;
+    vmcb->nested_enable = 1;
+    vmcb->nested_cr3 = p2m_root_address(&vcpu->domain->p2m);
+    vmcb->virtual_interrupt = VINTR_MASKING;
+    set_entry_state(vmcb, entry);
+    vcpu->registers = (struct registers){ .rbx = entry.rbx, .rip = entry.rip, .rflags = 2 };
+    vcpu->pat = PAT_AT_RESET;
+    vcpu->xcr0 = 1;
+    return true;
+}
+
+static void svm_vcpu_destroy(struct vcpu *vcpu)
+{
+    page_free(of(vcpu)->vmcb, 0);
+    page_free(of(vcpu), 0);
+    vcpu->vendor = NULL;
+}
+
+/* ---- translations ----------------------------------------------------------------------------- */
+
+static void svm_flush(struct vcpu *vcpu)
+{
+    of(vcpu)->vmcb->tlb_control = TLB_FLUSH_ALL;
+}
+
+/* An ASID of this CPU's. When the numbers run out they begin again, and all translations go. */
+static void assign_asid(struct svm_vcpu *self)
+{
+    if (self->asid_round == svm.asid_round)
+        return;
+    if (svm.next_asid == svm.asids) {
+        svm.next_asid = 1;
+        svm.asid_round++;
+        self->vmcb->tlb_control = TLB_FLUSH_ALL;
+    }
+    self->vmcb->asid = svm.next_asid++;
+    self->asid_round = svm.asid_round;
+}
+
+/* ---- interrupts ------------------------------------------------------------------------------- */
+
+/* The processor itself waits for IF and the shadow: no interrupt window is needed. */
+static void svm_offer_interrupt(struct vcpu *vcpu, uint8_t vector)
+{
+    struct svm_vcpu *self = of(vcpu);
+    uint64_t value = VINTR_MASKING;
+
+    if (vector)
+        value |= VINTR_REQUEST | VINTR_IGNORE_TPR | (uint64_t)vector << VINTR_VECTOR_SHIFT;
+    self->vmcb->virtual_interrupt = value;
+    self->offered = vector;
+}
+
+static bool svm_offer_taken(struct vcpu *vcpu)
+{
+    return of(vcpu)->taken;
+}
+
+static void svm_raise_exception(struct vcpu *vcpu, uint8_t vector, bool has_code, uint32_t code)
+{
+    uint64_t event = EVENT_VALID | EVENT_EXCEPTION << 8 | vector;
+
+    if (has_code)
+        event |= EVENT_HAS_CODE | (uint64_t)code << 32;
+    of(vcpu)->vmcb->event_injection = event;
+}
+
+/*
+ * An exit can cut the delivery of an event short. Exceptions and NMIs are delivered again. An
+ * interrupt that was offered counts as not taken, and is offered again if it is still wanted (the
+ * emulated processor calls it an exception, with a vector that no exception has). A software
+ * interrupt is not: rip is still at its instruction.
+ */
+static void recover_event(struct svm_vcpu *self)
+{
+    uint64_t event = self->vmcb->exit_interrupt;
+    unsigned type = EVENT_TYPE(event);
+    bool interrupt = type == EVENT_INTERRUPT || EVENT_VECTOR(event) >= 32;
+
+    self->vmcb->event_injection = 0;
+    self->taken = self->offered && !(self->vmcb->virtual_interrupt & VINTR_REQUEST);
+    if (!(event & EVENT_VALID))
+        return;
+    if (type == EVENT_NMI || (type == EVENT_EXCEPTION && !interrupt))
+        self->vmcb->event_injection = event;
+    else if (type != EVENT_SOFTWARE)
+        self->taken = false;
+}
+
+/* ---- run -------------------------------------------------------------------------------------- */
+
+/* XCR0 is the processor's one and only: no exit says that the guest set it. */
+static void load_xcr0(const struct vcpu *vcpu)
+{
+    if (svm.xsave && xgetbv(0) != vcpu->xcr0)
+        xsetbv(0, vcpu->xcr0);
+}
+
+static void svm_run(struct vcpu *vcpu)
+{
+    struct svm_vcpu *self = of(vcpu);
+    struct vmcb *vmcb = self->vmcb;
+    struct registers *registers = &vcpu->registers;
+
+    assign_asid(self);
+    if (registers->rip != self->exit_rip)
+        vmcb->interrupt_shadow = 0; /* an emulated instruction has ended it */
+    vmcb->rax = registers->rax;
+    vmcb->rsp = registers->rsp;
+    vmcb->rip = registers->rip;
+    vmcb->rflags = registers->rflags;
+    load_xcr0(vcpu);
+    svm_enter(registers, physical_of(vmcb), svm.host_vmcb);
+    if (svm.xsave)
+        vcpu->xcr0 = xgetbv(0);
+    registers->rax = vmcb->rax;
+    registers->rsp = vmcb->rsp;
+    registers->rip = vmcb->rip;
+    registers->rflags = vmcb->rflags;
+    self->exit_rip = vmcb->rip;
+    vmcb->tlb_control = 0;
+    vcpu->shadow_rip = vmcb->interrupt_shadow & 1 ? vmcb->rip : 0;
+    recover_event(self);
+    svm_read_control(vmcb, &vcpu->control);
+    svm_read_exit(vmcb, &vcpu->exit);
+    if (vcpu->exit.reason == EXIT_INTERRUPT)
+        interrupts_take();
+}
+
+/* ---- MSRs ------------------------------------------------------------------------------------- */
+
+static uint64_t *msr_place(struct vmcb *vmcb, uint32_t msr)
+{
+    switch (msr) {
+    case MSR_STAR:
+        return &vmcb->star;
+    case MSR_LSTAR:
+        return &vmcb->lstar;
+    case MSR_CSTAR:
+        return &vmcb->cstar;
+    case MSR_SFMASK:
+        return &vmcb->sfmask;
+    case MSR_FS_BASE:
+        return &vmcb->fs.base;
+    case MSR_GS_BASE:
+        return &vmcb->gs.base;
+    case MSR_KERNEL_GS_BASE:
+        return &vmcb->kernel_gs_base;
+    case MSR_SYSENTER_CS:
+        return &vmcb->sysenter_cs;
+    case MSR_SYSENTER_ESP:
+        return &vmcb->sysenter_esp;
+    case MSR_SYSENTER_EIP:
+        return &vmcb->sysenter_eip;
+    case MSR_PAT:
+        return &vmcb->pat;
+    default:
+        return NULL;
+    }
+}
+
+static bool svm_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+    struct vmcb *vmcb = of(vcpu)->vmcb;
+    uint64_t *place = msr_place(vmcb, msr);
+
+    if (msr == MSR_EFER)
+        *value = vmcb->efer & EFER_OF_GUEST;
+    else if (place)
+        *value = *place;
+    return msr == MSR_EFER || place;
+}
+
+/* [APM "PAT MSR"]: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC- */
+static bool pat_is_valid(uint64_t pat)
+{
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        unsigned type = pat >> shift & 0xff;
+
+        if (type > 7 || type == 2 || type == 3)
+            return false;
+    }
+    return true;
+}
+
+/* LMA is the processor's to set, and LME may not change under paging. [APM "EFER"] */
+static bool write_efer(struct vmcb *vmcb, uint64_t value)
+{
+    uint64_t changed = (value ^ vmcb->efer) & EFER_LME;
+
+    if (value & ~EFER_OF_GUEST || (changed && (vmcb->cr0 & CR0_PG)))
+        return false;
+    vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
+    return true;
+}
+
+static bool svm_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+    struct vmcb *vmcb = of(vcpu)->vmcb;
+    uint64_t *place = msr_place(vmcb, msr);
+
+    if (msr == MSR_EFER)
+        return write_efer(vmcb, value);
+    if (!place || (msr == MSR_PAT && !pat_is_valid(value)))
+        return false;
+    if (msr == MSR_PAT)
+        vcpu->pat = value;
+    *place = value;
+    return true;
+}
+
+/* ---- for people ------------------------------------------------------------------------------- */
+
+static void svm_dump(struct vcpu *vcpu)
+{
+    const struct vmcb *v = of(vcpu)->vmcb;
+    const struct registers *r = &vcpu->registers;
+
+    print("  rip %016lx rsp %016lx rflags %08lx cpl %u\n", r->rip, r->rsp, r->rflags,
+          v->cpl);
+    print("  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", r->rax, r->rbx, r->rcx, r->rdx);
+    print("  rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", r->rsi, r->rdi, r->rbp, r->r8);
+    print("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", r->r9, r->r10, r->r11, r->r12);
+    print("  r13 %016lx r14 %016lx r15 %016lx\n", r->r13, r->r14, r->r15);
+    print("  cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx efer %04lx\n", v->cr0, v->cr2, v->cr3,
+          v->cr4, v->efer & EFER_OF_GUEST);
+    print("  cs %04x attributes %03x base %lx, exit %lx info %lx %lx, in delivery %lx\n",
+          v->cs.selector, v->cs.attributes, v->cs.base, v->exit_code, v->exit_info_1,
+          v->exit_info_2, v->exit_interrupt);
+}
+
+const struct vendor svm_vendor = {
+    .name = "svm",
+    .format = &npt_format,
+    .hypercall = { 0x0f, 0x01, 0xd9 }, /* VMMCALL */
+    .missing = svm_missing,
+    .has_1g = svm_has_1g,
+    .enable = svm_enable,
+    .vcpu_init = svm_vcpu_init,
+    .vcpu_destroy = svm_vcpu_destroy,
+    .run = svm_run,
+    .offer_interrupt = svm_offer_interrupt,
+    .offer_taken = svm_offer_taken,
+    .raise_exception = svm_raise_exception,
+    .msr_read = svm_msr_read,
+    .msr_write = svm_msr_write,
+    .flush = svm_flush,
+    .dump = svm_dump,
+};

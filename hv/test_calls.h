@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The private hypercall of our own tiny test guests: they ask for splits and merges under their
+ * feet and look at what became of the map. Guests have it only when domain->test_calls says so.
+ * Refuses to know Xen's interface.
+ */
+#ifndef HV_TEST_CALLS_H
+#define HV_TEST_CALLS_H
+
+#include "guest.h"
+
+#define HYPERCALL_TEST 63
+
+enum test_call {
+    TEST_SPLIT = 0, /* (gfn, order): let no entry on the path to gfn be larger than order */
+    TEST_MERGE = 1, /* (gfn, order): merge the table that covers gfn at this order */
+    TEST_QUERY = 2, /* (gfn): order | type << 8 | accessed << 16 | dirty << 17 */
+    TEST_PRINT = 4, /* (number): a line on the console */
+    TEST_WRITE = 5, /* (gfn, value): the host writes a 64-bit value at the start of the frame */
+    TEST_READ = 6,  /* (gfn): that 64-bit value, as the host reads it; all ones on failure */
+};
+
+/*
+ * test_call - one call; what it returns goes to the guest.
+ *   Context: P2M not held.
+ *   Errors:  -ENOSYS when the domain has none of this, -EINVAL, -ENOMEM, -EBUSY as the map says.
+ */
+int64_t test_call(struct vcpu *vcpu, uint64_t operation, uint64_t gfn, uint64_t value);
+
+#endif

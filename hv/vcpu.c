@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run, dispatch by exit reason, repeat. One handler an exit reason; a handler that emulated an
+ * instruction moves rip past it.
+ */
+#include "vcpu.h"
+
+#include "console.h"
+#include "cpu.h"
+#include "cpuid.h"
+#include "devices.h"
+#include "events.h"
+#include "fault.h"
+#include "flush.h"
+#include "hypercall.h"
+#include "lapic.h"
+#include "lib.h"
+#include "msr.h"
+#include "port.h"
+#include "vendor.h"
+
+#define EXCEPTION_UD 6u
+#define EXCEPTION_GP 13u
+
+#define POLL_NS   20000000u /* how long a byte for the guest's console may wait */
+#define SHADOW_NS 50000u    /* how long the instruction after STI is given to run */
+
+void vcpu_init(struct vcpu *vcpu, struct domain *domain, unsigned id)
+{
+    *vcpu = (struct vcpu){ .domain = domain, .id = id, .state = VCPU_RUNNABLE };
+    msr_init(vcpu);
+    lapic_init(vcpu);
+}
+
+static void skip(struct vcpu *vcpu)
+{
+    vcpu->registers.rip += vcpu->exit.length;
+    if (!vcpu->control.code64)
+        vcpu->registers.rip &= 0xffffffff;
+}
+
+static void skip_or_fault(struct vcpu *vcpu, bool emulated)
+{
+    if (emulated)
+        skip(vcpu);
+    else
+        vendor->raise_exception(vcpu, EXCEPTION_GP, true, 0);
+}
+
+static void stop(struct vcpu *vcpu, enum stop_reason reason)
+{
+    struct domain *domain = vcpu->domain;
+
+    domain->stop = reason;
+    format(domain->stop_details, sizeof(domain->stop_details), "exit 0x%lx info 0x%lx 0x%lx",
+           vcpu->exit.code, vcpu->exit.info[0], vcpu->exit.info[1]);
+}
+
+/* ---- one handler an exit reason --------------------------------------------------------------- */
+
+static void on_hypercall(struct vcpu *vcpu)
+{
+    hypercall(vcpu);
+    skip(vcpu);
+}
+
+static void on_cpuid(struct vcpu *vcpu)
+{
+    cpuid_emulate(vcpu);
+    skip(vcpu);
+}
+
+static void on_msr_read(struct vcpu *vcpu)
+{
+    struct registers *registers = &vcpu->registers;
+    uint64_t value;
+    bool known = msr_read(vcpu, (uint32_t)registers->rcx, &value);
+
+    if (known) {
+        registers->rax = (uint32_t)value;
+        registers->rdx = value >> 32;
+    }
+    skip_or_fault(vcpu, known);
+}
+
+static void on_msr_write(struct vcpu *vcpu)
+{
+    struct registers *registers = &vcpu->registers;
+    uint64_t value = (uint32_t)registers->rax | registers->rdx << 32;
+
+    skip_or_fault(vcpu, msr_write(vcpu, (uint32_t)registers->rcx, value));
+}
+
+static void on_port_in(struct vcpu *vcpu)
+{
+    skip_or_fault(vcpu, port_in(vcpu));
+}
+
+static void on_port_out(struct vcpu *vcpu)
+{
+    skip_or_fault(vcpu, port_out(vcpu));
+}
+
+/* With interrupts off nothing will ever end it: the guest has gone. */
+static void on_halt(struct vcpu *vcpu)
+{
+    vcpu->state = vcpu->registers.rflags & RFLAGS_INTERRUPT ? VCPU_HALTED : VCPU_DOWN;
+    skip(vcpu);
+    if (vcpu->state == VCPU_DOWN) {
+        vcpu->domain->stop = STOP_POWEROFF;
+        format(vcpu->domain->stop_details, sizeof(vcpu->domain->stop_details),
+               "halted with interrupts off");
+    }
+}
+
+static void on_xsetbv(struct vcpu *vcpu)
+{
+    const struct registers *registers = &vcpu->registers;
+    uint64_t value = (uint32_t)registers->rax | registers->rdx << 32;
+    uint64_t allowed = cpuid_xcr0_allowed();
+    bool valid = vcpu->control.cpl == 0 && (uint32_t)registers->rcx == 0 && (value & 1) &&
+                 !(value & ~allowed) && !((value & 4) && !(value & 2));
+
+    if (valid)
+        vcpu->xcr0 = value;
+    skip_or_fault(vcpu, valid);
+}
+
+static void on_forbidden(struct vcpu *vcpu)
+{
+    uint8_t vector = vcpu->exit.exception;
+
+    vendor->raise_exception(vcpu, vector, vector == EXCEPTION_GP, 0);
+}
+
+static void on_shutdown(struct vcpu *vcpu)
+{
+    stop(vcpu, STOP_TRIPLE_FAULT);
+}
+
+static void on_invalid(struct vcpu *vcpu)
+{
+    stop(vcpu, STOP_BAD_STATE);
+}
+
+static void on_unknown(struct vcpu *vcpu)
+{
+    stop(vcpu, STOP_UNKNOWN_EXIT);
+}
+
+/* The timer's, which also looks for bytes from people. */
+static void on_interrupt(struct vcpu *vcpu)
+{
+    console_input(vcpu->domain);
+}
+
+static void on_window(struct vcpu *vcpu)
+{
+    (void)vcpu; /* the next entry offers whatever is wanted */
+}
+
+struct exit_handler {
+    const char *name; /* as reports spell it */
+    void (*handle)(struct vcpu *vcpu);
+};
+
+/* clang-format off */
+static const struct exit_handler exit_handlers[EXIT_REASONS] = {
+    [EXIT_FAULT]     = { "fault",     fault_handle },
+    [EXIT_HYPERCALL] = { "hypercall", on_hypercall },
+    [EXIT_CPUID]     = { "cpuid",     on_cpuid },
+    [EXIT_MSR_READ]  = { "msr_read",  on_msr_read },
+    [EXIT_MSR_WRITE] = { "msr_write", on_msr_write },
+    [EXIT_PORT_IN]   = { "port_in",   on_port_in },
+    [EXIT_PORT_OUT]  = { "port_out",  on_port_out },
+    [EXIT_HALT]      = { "halt",      on_halt },
+    [EXIT_INTERRUPT] = { "interrupt", on_interrupt },
+    [EXIT_WINDOW]    = { "window",    on_window },
+    [EXIT_CACHE]     = { "cache",     skip },
+    [EXIT_XSETBV]    = { "xsetbv",    on_xsetbv },
+    [EXIT_FORBIDDEN] = { "forbidden", on_forbidden },
+    [EXIT_SHUTDOWN]  = { "shutdown",  on_shutdown },
+    [EXIT_INVALID]   = { "invalid",   on_invalid },
+    [EXIT_UNKNOWN]   = { "unknown",   on_unknown },
+};
+/* clang-format on */
+
+const char *exit_reason_name(enum exit_reason reason)
+{
+    return exit_handlers[reason].name;
+}
+
+/* ---- interrupts and time ---------------------------------------------------------------------- */
+
+static uint8_t wanted_vector(struct vcpu *vcpu)
+{
+    uint8_t vector = events_vector(vcpu);
+
+    return vector ? vector : lapic_vector(vcpu);
+}
+
+/* The guest's clock counts the same seconds as the host's: a deadline is that far from now. */
+static uint64_t next_wake(const struct vcpu *vcpu)
+{
+    uint64_t deadline = events_next_deadline(vcpu->domain);
+    uint64_t guest_now = guest_time_ns(vcpu->domain), wait = POLL_NS;
+
+    if (deadline)
+        wait = deadline <= guest_now ? 0 : deadline - guest_now;
+    return clock_ns() + (wait < POLL_NS ? wait : POLL_NS);
+}
+
+/*
+ * An interrupt of the host's can end the guest's run between STI and the instruction after it, which
+ * the guest relies on (STI; HLT), and not every processor remembers that. Nothing is offered until
+ * that instruction has run; the timer sees to it that we look again soon.
+ */
+static bool in_shadow(struct vcpu *vcpu)
+{
+    if (vcpu->shadow_rip == 0 || vcpu->shadow_rip != vcpu->registers.rip) {
+        vcpu->shadow_rip = 0;
+        return false;
+    }
+    return true;
+}
+
+/* An interrupt that comes too early costs less than setting the timer anew at every entry. */
+static void arm(uint64_t ns)
+{
+    static uint64_t armed; /* one a CPU; there is one */
+
+    if (armed > clock_ns() && armed <= ns)
+        return;
+    armed = ns;
+    timer_arm(ns);
+}
+
+/* Returns the vector that is offered. */
+static uint8_t prepare_entry(struct vcpu *vcpu)
+{
+    bool shadow = in_shadow(vcpu);
+    uint8_t vector = shadow ? 0 : wanted_vector(vcpu);
+
+    vendor->offer_interrupt(vcpu, vector);
+    arm(shadow ? clock_ns() + SHADOW_NS : next_wake(vcpu));
+    return vector;
+}
+
+static void wait_for_event(struct vcpu *vcpu)
+{
+    while (!wanted_vector(vcpu)) {
+        arm(next_wake(vcpu));
+        interrupts_wait();
+        console_input(vcpu->domain);
+        events_run_timers(vcpu, guest_time_ns(vcpu->domain));
+    }
+    vcpu->state = VCPU_RUNNABLE;
+}
+
+void vcpu_run(struct vcpu *vcpu)
+{
+    while (vcpu->domain->stop == STOP_NONE) {
+        uint8_t offered;
+
+        events_run_timers(vcpu, guest_time_ns(vcpu->domain));
+        if (vcpu->state == VCPU_HALTED)
+            wait_for_event(vcpu);
+        offered = prepare_entry(vcpu);
+        flush_enter(vcpu);
+        vendor->run(vcpu);
+        flush_leave(vcpu);
+        /* Only the APIC's own interrupts must be told; an event is a level. */
+        if (offered && offered == lapic_vector(vcpu) && vendor->offer_taken(vcpu))
+            lapic_accept(vcpu, offered);
+        vcpu->exits[vcpu->exit.reason]++;
+        exit_handlers[vcpu->exit.reason].handle(vcpu);
+    }
+    console_drain(vcpu->domain);
+    timer_disarm();
+}

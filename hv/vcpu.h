@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vCPU's life: run, answer the exit, repeat. Refuses to know vendors, and what each answer is:
+ * it only says who gives it.
+ */
+#ifndef HV_VCPU_H
+#define HV_VCPU_H
+
+#include "guest.h"
+
+/* Registers, MSRs and APIC as after reset. Context: once, before vendor->vcpu_init. */
+void vcpu_init(struct vcpu *vcpu, struct domain *domain, unsigned id);
+
+/* Until domain->stop is set. */
+void vcpu_run(struct vcpu *vcpu);
+
+const char *exit_reason_name(enum exit_reason reason);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Question: are A and D in the map what this guest's accesses should leave, in leaves of each size,
+ * and do split and merge hand them on? [APM "Nested Paging"]
+ *
+ * A read sets A alone, a write sets both, in the leaf that maps the page and in no other. A split
+ * gives both bits to all pieces; a merge takes them from any.
+ */
+#include "guest.h"
+
+const char test_name[] = "accessed_dirty: A and D as the accesses leave them";
+
+static void touch(uint64_t address)
+{
+    (void)*(volatile uint64_t *)address;
+}
+
+static void dirty(uint64_t address)
+{
+    *(volatile uint64_t *)address = address;
+}
+
+static void expect(uint64_t address, unsigned order, bool accessed, bool dirty_too)
+{
+    struct view view = host_view(FRAME(address));
+
+    check(view.order == order, "the leaf's size", address);
+    check(view.accessed == accessed, "A", address);
+    check(view.dirty == dirty_too, "D", address);
+}
+
+/* A slot nobody has touched: one leaf of 1 GB. */
+static void whole(uint64_t slot)
+{
+    expect(slot, ORDER_1G, false, false);
+    touch(slot + 123 * MB);
+    expect(slot, ORDER_1G, true, false);
+    dirty(slot + GB - 8);
+    expect(slot, ORDER_1G, true, true);
+}
+
+/* A clean slot in pieces: each piece for itself. Then back, with the bits of any piece. */
+static void pieces(uint64_t slot)
+{
+    uint64_t far = slot + 100 * MB;
+
+    check(host_split(FRAME(slot), ORDER_4K) == 0, "split refused", slot);
+    expect(slot, ORDER_4K, false, false);
+    expect(slot + 2 * MB, ORDER_2M, false, false);
+
+    touch(slot);
+    expect(slot, ORDER_4K, true, false);
+    expect(slot + PAGE, ORDER_4K, false, false);
+    dirty(slot + 7 * PAGE);
+    expect(slot + 7 * PAGE, ORDER_4K, true, true);
+    expect(slot + 6 * PAGE, ORDER_4K, false, false);
+    touch(far);
+    expect(far, ORDER_2M, true, false);
+    expect(far + 2 * MB, ORDER_2M, false, false);
+    dirty(far + 2 * MB - 8);
+    expect(far, ORDER_2M, true, true);
+    expect(far - 2 * MB, ORDER_2M, false, false);
+
+    check(host_merge(FRAME(slot), ORDER_2M) == 0, "merge refused", slot);
+    expect(slot, ORDER_2M, true, true);
+    expect(slot + 2 * MB, ORDER_2M, false, false);
+    check(host_merge(FRAME(slot), ORDER_1G) == 0, "merge refused", slot);
+    expect(slot, ORDER_1G, true, true);
+}
+
+/* A dirty leaf's pieces are all dirty: nobody knows which of them was written. */
+static void inherit(uint64_t slot)
+{
+    check(host_split(FRAME(slot), ORDER_4K) == 0, "split refused", slot);
+    expect(slot, ORDER_4K, true, true);
+    expect(slot + 511 * PAGE, ORDER_4K, true, true);
+    expect(slot + 2 * MB, ORDER_2M, true, true);
+    expect(slot + GB - PAGE, ORDER_2M, true, true);
+}
+
+void test(void)
+{
+    whole(1 * GB);
+    pieces(2 * GB);
+    inherit(1 * GB);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The start of every tiny guest: from the PVH ABI's 32-bit state to 64-bit C, with the first 16 GB
+ * mapped one to one by 2 MB pages. Refuses to know what is tested.
+ */
+#define TABLES 16 /* GBs mapped */
+
+        .section .note.Xen, "a", @note
+        .balign 4
+        .long   4, 4, 18                /* "Xen\0", 4 bytes, XEN_ELFNOTE_PHYS32_ENTRY */
+        .asciz  "Xen"
+        .long   start
+
+        .section .bss
+        .balign 4096
+top:    .skip   4096
+middle: .skip   4096
+low:    .skip   4096 * TABLES
+        .skip   16384
+stack:
+
+        .section .data
+        .balign 8
+gdt:    .quad   0
+        .quad   0x00af9b000000ffff      /* 64-bit code */
+        .quad   0x00cf93000000ffff      /* data */
+gdt_end:
+gdtr:   .word   gdt_end - gdt - 1
+        .long   gdt
+
+        .text
+        .code32
+        .globl  start
+start:  mov     $stack, %esp
+        movl    $middle + 3, top
+        mov     $TABLES, %ecx
+1:      mov     %ecx, %eax
+        dec     %eax
+        shl     $12, %eax
+        add     $low + 3, %eax
+        mov     %eax, middle - 8(, %ecx, 8)
+        loop    1b
+        /* 512 entries a table, each 2 MB further, present, writable, large */
+        xor     %ecx, %ecx
+2:      mov     %ecx, %eax
+        shl     $21, %eax
+        or      $0x83, %eax
+        mov     %eax, low(, %ecx, 8)
+        mov     %ecx, %eax
+        shr     $11, %eax
+        mov     %eax, low + 4(, %ecx, 8)
+        inc     %ecx
+        cmp     $512 * TABLES, %ecx
+        jne     2b
+
+        mov     $0x20, %eax             /* PAE */
+        mov     %eax, %cr4
+        mov     $top, %eax
+        mov     %eax, %cr3
+        mov     $0xc0000080, %ecx       /* EFER: LME */
+        rdmsr
+        or      $0x100, %eax
+        wrmsr
+        mov     $0x80000011, %eax       /* PG, ET, PE */
+        mov     %eax, %cr0
+        lgdt    gdtr
+        ljmp    $8, $3f
+        .code64
+3:      mov     $16, %eax
+        mov     %eax, %ds
+        mov     %eax, %es
+        mov     %eax, %ss
+        mov     $stack, %rsp
+        call    guest_main
+4:      cli
+        hlt
+        jmp     4b
+
+        .section .note.GNU-stack, "", @progbits

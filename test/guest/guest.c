@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tiny guests share; see guest.h. Ends by SCHEDOP_shutdown: power-off when every check passed,
+ * crash when one did not, so that the run's exit code tells.
+ */
+#include "guest.h"
+
+enum { CONSOLE_IO = 18, SCHED_OP = 29, TEST_CALL = 63 };
+enum { CONSOLE_WRITE = 0, SHUTDOWN = 2, SHUTDOWN_POWEROFF = 0, SHUTDOWN_CRASH = 3 };
+enum { SPLIT = 0, MERGE = 1, QUERY = 2, WRITE = 5, READ = 6 };
+
+#define FAILURES_SAID 8
+
+static uint64_t checks, failures;
+
+static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
+{
+    int64_t result;
+
+    __asm__ volatile("vmmcall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c)
+                     : "memory");
+    return result;
+}
+
+int64_t host_split(uint64_t gfn, unsigned order)
+{
+    return hypercall(TEST_CALL, SPLIT, gfn, order);
+}
+
+int64_t host_merge(uint64_t gfn, unsigned order)
+{
+    return hypercall(TEST_CALL, MERGE, gfn, order);
+}
+
+int64_t host_write(uint64_t gfn, uint64_t value)
+{
+    return hypercall(TEST_CALL, WRITE, gfn, value);
+}
+
+uint64_t host_read(uint64_t gfn)
+{
+    return (uint64_t)hypercall(TEST_CALL, READ, gfn, 0);
+}
+
+struct view host_view(uint64_t gfn)
+{
+    uint64_t value = (uint64_t)hypercall(TEST_CALL, QUERY, gfn, 0);
+
+    return (struct view){ .order = value & 0xff,
+                          .type = value >> 8 & 0xff,
+                          .accessed = value >> 16 & 1,
+                          .dirty = value >> 17 & 1 };
+}
+
+void say(const char *text)
+{
+    uint64_t length = 0;
+
+    while (text[length])
+        length++;
+    hypercall(CONSOLE_IO, CONSOLE_WRITE, length, (uint64_t)text);
+}
+
+void say_number(const char *text, uint64_t number)
+{
+    char digits[24];
+    unsigned at = sizeof(digits) - 1;
+
+    digits[at] = '\0';
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    say(text);
+    say(&digits[at]);
+    say("\n");
+}
+
+void check(bool good, const char *what, uint64_t address)
+{
+    checks++;
+    if (good)
+        return;
+    if (++failures > FAILURES_SAID)
+        return;
+    say("FAILED: ");
+    say(what);
+    say_number(" at frame ", FRAME(address));
+}
+
+void guest_main(void);
+void guest_main(void)
+{
+    uint32_t reason;
+
+    say("test guest: ");
+    say(test_name);
+    say("\n");
+    test();
+    say_number("test guest: checks ", checks);
+    say_number("test guest: failures ", failures);
+    reason = failures || !checks ? SHUTDOWN_CRASH : SHUTDOWN_POWEROFF;
+    hypercall(SCHED_OP, SHUTDOWN, (uint64_t)&reason, 0);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What tiny guests share: hypercalls, a line on the console, checks that count. Every guest asks one
+ * question; its file says which. Refuses to know the answers.
+ */
+#ifndef TEST_GUEST_H
+#define TEST_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAGE  4096ull
+#define MB    (1ull << 20)
+#define GB    (1ull << 30)
+#define FRAME(address) ((address) >> 12)
+
+enum { ORDER_4K = 0, ORDER_2M = 9, ORDER_1G = 18 };
+
+/* The private hypercall (hv/test_calls.h). */
+int64_t host_split(uint64_t gfn, unsigned order);
+int64_t host_merge(uint64_t gfn, unsigned order);
+int64_t host_write(uint64_t gfn, uint64_t value); /* 64 bits at the start of the frame */
+uint64_t host_read(uint64_t gfn);
+
+/* What the map says of this frame. */
+struct view {
+    unsigned order;
+    unsigned type;
+    bool accessed;
+    bool dirty;
+};
+struct view host_view(uint64_t gfn);
+
+void say(const char *text);
+void say_number(const char *text, uint64_t number);
+
+/* Counts; the first few failures are said, with the place in the guest that they are about. */
+void check(bool good, const char *what, uint64_t address);
+
+/* The guest's question. Checks that fail make the guest end in a crash. */
+extern const char test_name[];
+void test(void);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The test's host: implements p2m/host.h over an arena. It hands out table pages and wants each
+ * back, poisons what came back, fails the allocation that it is told to, and keeps the state of
+ * every guest frame that a test tells it of. Refuses to know entries: it never reads a table.
+ */
+#ifndef TEST_MEMORY_H
+#define TEST_MEMORY_H
+
+#include <stddef.h>
+
+#include "p2m/host.h"
+
+#define MEMORY_TABLES     4096u                  /* table pages are frames 1 to MEMORY_TABLES - 1 */
+#define MEMORY_FRAMES_END ((uint64_t)34 << 18)   /* guest frames with a state lie below */
+
+/* Where a guest frame is. */
+enum frame_state {
+    FRAME_HOME,   /* the host's */
+    FRAME_MAPPED, /* in the map */
+    FRAME_OWED,   /* left the map, and has not been given back yet */
+};
+
+/* What p2m_host_put_frames was told last, and in sum since memory_reset. */
+struct memory_returned {
+    mfn_t mfn;
+    unsigned order;
+    unsigned type;
+    uint64_t calls;
+    uint64_t frames;
+};
+
+/* A new host: no page handed out, no frame anywhere but at home. */
+void memory_reset(void);
+
+/* Where machine address 0 is seen; only table pages are behind it. */
+void *memory_direct_map(void);
+
+/* Is this frame a table page that was handed out and is not back? */
+bool memory_is_table(mfn_t mfn);
+uint64_t memory_tables_in_use(void);
+
+/* The nth allocation from now fails, and only that one; 0: none does. */
+void memory_fail_allocation(uint64_t nth);
+
+/* From now on p2m_host_put_frames takes owed frames only, and they are at home then. */
+void memory_track_frames(void);
+void memory_move_frames(mfn_t mfn, uint64_t frames, enum frame_state state);
+enum frame_state memory_frame_state(mfn_t mfn);
+bool memory_frames_are(mfn_t mfn, uint64_t frames, enum frame_state state);
+
+struct memory_returned memory_returned(void);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The naive truth. A cell is a word: frame, size, type. Slow where it may be and plain everywhere.
+ */
+#define _GNU_SOURCE
+#include "model.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+/*      31                     8 7    6 5      4 3    0
+ *     +------------------------+------+--------+------+
+ *     | frame                  |      | size   | type |
+ *     +------------------------+------+--------+------+
+ */
+#define TYPE_MASK   0xfu
+#define SIZE_SHIFT  4u
+#define SIZE_MASK   (3u << SIZE_SHIFT)
+#define FRAME_AT    8u
+#define ONE_FRAME   (1u << FRAME_AT)
+#define NOTHING     ((uint32_t)P2M_INVALID)
+#define SIZE_512G   3u
+#define FIRST_GROUP (4 * SLOT_FRAMES) /* the cells of the root's first entry */
+
+static const uint64_t slot_gb[MODEL_SLOTS] = { 0, 1, 2, 511, 512 };
+
+/* ---- guest frames -----------------------------------------------------------------------------
+ */
+
+gfn_t model_gfn(uint64_t index)
+{
+    return GFN(slot_gb[index / SLOT_FRAMES] * SLOT_FRAMES + index % SLOT_FRAMES);
+}
+
+static unsigned slot_of(gfn_t gfn)
+{
+    unsigned slot = 0;
+
+    while (slot < MODEL_SLOTS && slot_gb[slot] != gfn.gfn / SLOT_FRAMES)
+        slot++;
+    return slot;
+}
+
+bool model_knows(gfn_t gfn)
+{
+    return slot_of(gfn) < MODEL_SLOTS;
+}
+
+uint64_t model_index(gfn_t gfn)
+{
+    assert_true(model_knows(gfn));
+    return slot_of(gfn) * SLOT_FRAMES + gfn.gfn % SLOT_FRAMES;
+}
+
+/* ---- types, once more -------------------------------------------------------------------------
+ */
+
+unsigned type_rights(enum p2m_type type)
+{
+    switch (type) {
+    case P2M_RAM_RW:
+        return P2M_READ | P2M_WRITE | P2M_EXECUTE;
+    case P2M_RAM_RO:
+        return P2M_READ | P2M_EXECUTE;
+    case P2M_MMIO:
+    case P2M_SPECIAL:
+        return P2M_READ | P2M_WRITE;
+    default:
+        return 0;
+    }
+}
+
+bool type_has_frame(enum p2m_type type)
+{
+    return type_rights(type) != 0;
+}
+
+/* ---- cells ------------------------------------------------------------------------------------
+ */
+
+static uint32_t make_cell(mfn_t mfn, enum p2m_type type, unsigned size)
+{
+    uint32_t frame = type_has_frame(type) ? (uint32_t)mfn.mfn << FRAME_AT : 0;
+
+    return frame | size << SIZE_SHIFT | (uint32_t)type;
+}
+
+static enum p2m_type cell_type(uint32_t cell)
+{
+    return (enum p2m_type)(cell & TYPE_MASK);
+}
+
+static unsigned cell_size(uint32_t cell)
+{
+    return (cell & SIZE_MASK) >> SIZE_SHIFT;
+}
+
+/* Its cells: a region of 512 GB is a group of slots. */
+struct region {
+    uint64_t from, end;
+};
+
+static struct region region_of(gfn_t gfn, unsigned order)
+{
+    uint64_t index;
+
+    if (order == ORDER_512G)
+        return gfn.gfn < 512 * SLOT_FRAMES ? (struct region){ 0, FIRST_GROUP }
+                                           : (struct region){ FIRST_GROUP, MODEL_FRAMES };
+    index = frame_align_down(model_index(gfn), order);
+    return (struct region){ index, index + order_frames(order) };
+}
+
+static void set_sizes(struct model *model, struct region region, unsigned size)
+{
+    for (uint64_t i = region.from; i < region.end; i++)
+        model->cell[i] = (model->cell[i] & ~SIZE_MASK) | size << SIZE_SHIFT;
+}
+
+void model_create(struct model *model, unsigned max_order)
+{
+    int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+    model->max_order = max_order;
+    model->cell = mmap(NULL, MODEL_FRAMES * sizeof(*model->cell), protection, flags, -1, 0);
+    model->written = mmap(NULL, MODEL_FRAMES, protection, flags, -1, 0);
+    assert_true(model->cell != MAP_FAILED && model->written != MAP_FAILED);
+    set_sizes(model, (struct region){ 0, MODEL_FRAMES }, SIZE_512G);
+}
+
+void model_destroy(struct model *model)
+{
+    munmap(model->cell, MODEL_FRAMES * sizeof(*model->cell));
+    munmap(model->written, MODEL_FRAMES);
+}
+
+/* Between the slots lies nothing, in entries as large as the slots' neighbours permit. */
+static struct model_cell between_slots(const struct model *model, gfn_t gfn)
+{
+    struct model_cell nothing = { .mfn = INVALID_MFN, .type = P2M_INVALID, .order = ORDER_512G };
+    bool below_end = gfn.gfn < 1024 * SLOT_FRAMES;
+
+    if (below_end && cell_size(model->cell[region_of(gfn, ORDER_512G).from]) != SIZE_512G)
+        nothing.order = ORDER_1G;
+    return nothing;
+}
+
+struct model_cell model_at(const struct model *model, gfn_t gfn)
+{
+    struct model_cell result = { .mfn = INVALID_MFN };
+    uint32_t cell;
+
+    if (!model_knows(gfn))
+        return between_slots(model, gfn);
+    cell = model->cell[model_index(gfn)];
+    result.type = cell_type(cell);
+    result.order = cell_size(cell) * ORDER_STEP;
+    if (type_has_frame(result.type))
+        result.mfn = MFN(cell >> FRAME_AT);
+    return result;
+}
+
+bool model_is_table(const struct model *model, gfn_t gfn, unsigned order)
+{
+    return model_at(model, gfn).order < order;
+}
+
+uint64_t model_tables(const struct model *model, gfn_t gfn, unsigned order)
+{
+    struct region region = region_of(gfn, order);
+    uint64_t tables = 1;
+
+    if (!model_is_table(model, gfn, order))
+        return 0;
+    if (order == ORDER_2M)
+        return tables;
+    for (uint64_t i = region.from; i < region.end; i += order_frames(order - ORDER_STEP))
+        tables += model_tables(model, model_gfn(i), order - ORDER_STEP);
+    return tables;
+}
+
+/* ---- changes ----------------------------------------------------------------------------------
+ */
+
+void model_split(struct model *model, gfn_t gfn, unsigned order)
+{
+    for (unsigned above = model_at(model, gfn).order; above > order; above -= ORDER_STEP)
+        set_sizes(model, region_of(gfn, above), order_size(above) - 1);
+}
+
+void model_set(struct model *model, gfn_t gfn, const struct p2m_mapping *mapping)
+{
+    struct region region = region_of(gfn, mapping->order);
+    uint32_t cell = make_cell(mapping->mfn, mapping->type, order_size(mapping->order));
+    uint32_t step = type_has_frame(mapping->type) ? ONE_FRAME : 0;
+
+    model_split(model, gfn, mapping->order);
+    if (!step || model_at(model, gfn).mfn.mfn != mapping->mfn.mfn)
+        memset(model->written + region.from, 0, region.end - region.from);
+    for (uint64_t i = region.from; i < region.end; i++, cell += step)
+        model->cell[i] = cell;
+}
+
+enum model_alike model_alike(const struct model *model, gfn_t gfn, unsigned order)
+{
+    struct region region = region_of(gfn, order);
+    uint32_t expected = model->cell[region.from];
+    mfn_t mfn = MFN(expected >> FRAME_AT);
+    bool has_frame = type_has_frame(cell_type(expected));
+
+    if (cell_size(expected) != order_size(order) - 1)
+        return ALIKE_NOT;
+    for (uint64_t i = region.from; i < region.end; i++, expected += has_frame ? ONE_FRAME : 0)
+        if (model->cell[i] != expected)
+            return ALIKE_NOT;
+    if (cell_type(expected) == P2M_INVALID)
+        return ALIKE_NOTHING;
+    if (!has_frame)
+        return order <= ORDER_1G ? ALIKE_MARKS : ALIKE_NOT;
+    return order <= model->max_order && frame_is_aligned(mfn.mfn, order) ? ALIKE_FRAMES : ALIKE_NOT;
+}
+
+void model_merge(struct model *model, gfn_t gfn, unsigned order)
+{
+    set_sizes(model, region_of(gfn, order), order_size(order));
+}
+
+/* ---- the whole --------------------------------------------------------------------------------
+ */
+
+static void count_entry(struct p2m_counts *counts, enum p2m_type type, unsigned size)
+{
+    if (type == P2M_RAM_RW || type == P2M_RAM_RO)
+        counts->ram[size]++;
+    else if (type == P2M_POD)
+        counts->markers[size]++;
+    else if (type != P2M_INVALID)
+        counts->other[size]++;
+}
+
+struct p2m_counts model_counts(const struct model *model)
+{
+    struct p2m_counts counts = { .tables = 1 };
+    uint64_t step;
+
+    counts.tables += model_tables(model, model_gfn(0), ORDER_512G);
+    counts.tables += model_tables(model, model_gfn(FIRST_GROUP), ORDER_512G);
+    for (uint64_t i = 0; i < MODEL_FRAMES; i += step) {
+        unsigned size = cell_size(model->cell[i]);
+
+        step = order_frames((size < SIZE_512G ? size : ORDER_1G / ORDER_STEP) * ORDER_STEP);
+        count_entry(&counts, cell_type(model->cell[i]), size);
+    }
+    return counts;
+}
+
+static bool entry_is_right(const struct model *model, const struct p2m_entry *entry, uint64_t from)
+{
+    unsigned order = entry->order < ORDER_1G ? entry->order : ORDER_1G;
+    uint32_t expected = make_cell(entry->mfn, entry->type, order_size(entry->order));
+    uint32_t step = type_has_frame(entry->type) ? ONE_FRAME : 0, wrong = 0;
+
+    for (uint64_t i = from; i < from + order_frames(order); i++, expected += step)
+        wrong |= model->cell[i] ^ expected;
+    return !wrong;
+}
+
+gfn_t model_compare(const struct model *model, struct p2m_walking walking)
+{
+    uint64_t step;
+
+    for (uint64_t i = 0; i < MODEL_FRAMES; i += step) {
+        struct p2m_entry entry = p2m_get_entry(walking, model_gfn(i));
+
+        if (!entry_is_right(model, &entry, i))
+            return model_gfn(i);
+        step = order_frames(entry.order < ORDER_1G ? entry.order : ORDER_1G);
+    }
+    return GFN(UINT64_MAX);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A processor as the manuals describe it: it walks nested tables with its own idea of every bit,
+ * sets A and D, and keeps translations and upper entries cached until it is told to forget them.
+ * Shares nothing with the engine: neither its bits nor its walk.
+ * [APM "Nested Paging"], [SDM "EPT Translation Mechanism"], [SDM "Caching Translation Information"]
+ */
+#ifndef TEST_PROCESSOR_H
+#define TEST_PROCESSOR_H
+
+#include "p2m/frame.h"
+
+enum processor_maker { MAKER_AMD, MAKER_INTEL };
+
+enum processor_access { ACCESS_READ = 1, ACCESS_WRITE = 2, ACCESS_EXECUTE = 4 };
+
+enum processor_answer {
+    ANSWER_CACHED,      /* translated from a cached translation, the tables not read */
+    ANSWER_WALKED,      /* translated by a walk, which may have begun at a cached upper entry */
+    ANSWER_NOT_PRESENT, /* a fault, found out from the root */
+    ANSWER_NOT_ALLOWED, /* a fault, found out from the root */
+    ANSWER_MALFORMED,   /* reserved bits, a misconfiguration, or a table that is none */
+};
+
+/* Valid but for the faults. */
+struct processor_translation {
+    enum processor_answer answer;
+    mfn_t mfn;
+    unsigned order;
+    unsigned rights; /* ACCESS_READ | ACCESS_WRITE | ACCESS_EXECUTE */
+    bool accessed;   /* every entry on the path has A */
+    bool dirty;
+};
+
+#define PROCESSOR_LEAVES 32u
+#define PROCESSOR_UPPER  16u
+
+struct processor {
+    enum processor_maker maker;
+    char *direct_map;
+    uint64_t root; /* a machine address */
+    unsigned next; /* the cached thing that is overwritten next */
+    struct processor_leaf {
+        gfn_t gfn;
+        struct processor_translation translation; /* of gfn */
+        bool valid;
+    } leaf[PROCESSOR_LEAVES];
+    struct processor_upper {
+        gfn_t gfn;
+        uint64_t table; /* the machine address to go on at */
+        unsigned level; /* of that table: 3, 2 or 1 */
+        unsigned rights;
+        bool valid;
+    } upper[PROCESSOR_UPPER];
+};
+
+void processor_start(struct processor *processor, enum processor_maker maker, void *direct_map,
+                     uint64_t root);
+
+/* One access, as hardware does it: through the caches, setting A and D. */
+struct processor_translation processor_access(struct processor *processor, gfn_t gfn,
+                                              enum processor_access access);
+
+/* What the tables say, from the root; changes neither the tables nor the caches. */
+struct processor_translation processor_look(const struct processor *processor, gfn_t gfn);
+
+/* Forget everything. */
+void processor_flush(struct processor *processor);
+
+/* What one entry says, for whoever reads a dead table. */
+bool processor_entry_is_dirty(const struct processor *processor, uint64_t entry);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command: finds the sub-command. Refuses to know what it does.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+#include "run.h"
+
+static const char help_text[] =
+    "usage: podium run [options]     boot a kernel on the Podium hypervisor, and report\n"
+    "       podium run --help        its options\n"
+    "       podium --version\n"
+    "\n"
+    "exit status: 0 all well; 1 the guest or the host failed; 2 the request makes no sense.\n";
+
+int main(int count, char **words)
+{
+    const char *verb = count > 1 ? words[1] : "";
+    static struct options options;
+    bool help;
+
+    if (strcmp(verb, "--help") == 0 || strcmp(verb, "help") == 0) {
+        fputs(help_text, stdout);
+        return GOOD;
+    }
+    if (strcmp(verb, "--version") == 0) {
+        puts("podium " PODIUM_VERSION);
+        return GOOD;
+    }
+    if (strcmp(verb, "run") != 0)
+        return *verb ? bad_input("no such command: %s (podium --help)", verb)
+                     : bad_input("which command? (podium --help)");
+
+    enum outcome outcome = options_parse(&options, count - 1, words + 1, &help);
+    if (outcome != GOOD || help)
+        return outcome;
+    return run(&options);
+}

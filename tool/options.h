@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What `podium run` was asked to do, as data.
+ * Refuses to know how it is done, or whether the files exist.
+ */
+#ifndef TOOL_OPTIONS_H
+#define TOOL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "paths.h"
+#include "say.h"
+
+enum accelerator { ACCEL_AUTO, ACCEL_TCG, ACCEL_KVM };
+enum eye { EYE_IF_TIMED, EYE_ALWAYS, EYE_NEVER }; /* the default: unless runs must be repeatable */
+
+#define TIMEOUT_NONE UINT32_MAX
+
+/* Beside this program. */
+#define DEFAULT_KERNEL "kernels/6.1/vmlinuz"
+#define DEFAULT_INITRD "initramfs.cpio"
+
+struct options {
+    uint64_t memory;      /* bytes */
+    uint64_t host_memory; /* bytes; 0: as much as the guest needs */
+    char kernel[PATH_SIZE];
+    char initrd[PATH_SIZE]; /* empty: none */
+    const char *append;
+    const char *name;
+    const char *cpu;       /* NULL: what suits the accelerator */
+    const char *out;       /* directory for report.json and logs */
+    const char *fragment;  /* NULL, "2m", "4k" */
+    const char *max_order; /* NULL, "1g", "2m", "4k" */
+    enum accelerator accelerator;
+    enum eye eye;
+    bool counted;  /* --icount: time is counted instructions, two runs are alike */
+    uint64_t seed; /* of the emulator's random numbers when counted */
+    bool test_calls;
+    uint32_t timeout; /* seconds; 0: what suits the way we are run */
+    char out_beside[PATH_SIZE];
+};
+
+/*
+ * options_parse - fill in *options from the words after "run".
+ *   Errors: BAD_INPUT, said in one line. GOOD with *help set when only help was asked for.
+ */
+enum outcome options_parse(struct options *options, int count, char **words, bool *help);
+
+#endif

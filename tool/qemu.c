@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The emulated machine. Every file it opens is one of our descriptors, named /proc/self/fd/N: the
+ * emulator splits the names of modules at spaces and commas, and these have none.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "memory_size.h"
+#include "qemu.h"
+
+#define EMULATOR  "qemu-system-x86_64"
+#define WORDS_MAX 64
+#define WORD_SIZE 256
+
+/* ---- what machine --------------------------------------------------------------------------- */
+
+static bool kvm_opens(void)
+{
+    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+/* Whether a KVM guest of this machine may use SVM itself. */
+static bool kvm_nests_svm(void)
+{
+    int fd = open("/sys/module/kvm_amd/parameters/nested", O_RDONLY | O_CLOEXEC);
+    char value = 0;
+
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, &value, 1);
+    close(fd);
+    return got == 1 && (value == '1' || value == 'Y');
+}
+
+static enum outcome choose_accelerator(struct machine *machine, const struct options *options)
+{
+    enum accelerator accelerator = options->accelerator;
+
+    if (accelerator == ACCEL_KVM && !kvm_opens())
+        return bad_input("--accel kvm: cannot open /dev/kvm: %s; use tcg", strerror(errno));
+    if (accelerator == ACCEL_KVM && !kvm_nests_svm())
+        return bad_input("--accel kvm: this machine's KVM does not offer nested SVM; use tcg");
+    if (accelerator == ACCEL_AUTO)
+        accelerator = !options->counted && kvm_opens() && kvm_nests_svm() ? ACCEL_KVM : ACCEL_TCG;
+
+    machine->accelerator = accelerator == ACCEL_KVM ? "kvm" : "tcg";
+    machine->cpu = options->cpu ? options->cpu : accelerator == ACCEL_KVM ? "host" : "EPYC";
+    return GOOD;
+}
+
+static enum outcome choose_memory(struct machine *machine, const struct options *options,
+                                  uint64_t module_bytes)
+{
+    uint64_t have = memory_of_this_machine();
+    char wanted[24];
+
+    machine->memory = options->host_memory ? options->host_memory
+                                           : memory_for_host(options->memory, module_bytes);
+    machine->low_size = memory_below_4g(machine->memory);
+    memory_format(machine->memory, wanted);
+    if (machine->memory > have)
+        return bad_input("a machine of %s for this guest is more than this computer has (%lluM); "
+                         "give less --memory", wanted, (unsigned long long)(have / MB));
+    return GOOD;
+}
+
+bool qemu_gives_shell(void)
+{
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+static enum outcome compose_command_line(struct machine *machine, const struct options *options)
+{
+    char memory[24];
+
+    memory_format(options->memory, memory);
+    int length = snprintf(
+        machine->command_line, sizeof machine->command_line,
+        "guest.memory=%s guest.name=%s%s%s%s%s%s%s -- console=hvc0 quiet%s%s%s", memory,
+        options->name, options->max_order ? " max_order=" : "",
+        options->max_order ? options->max_order : "", options->fragment ? " fragment=" : "",
+        options->fragment ? options->fragment : "", options->eye == EYE_ALWAYS ? " hold=1" : "",
+        options->test_calls ? " test_calls=1" : "", qemu_gives_shell() ? " podium.shell" : "",
+        *options->append ? " " : "", options->append);
+    if (length >= (int)sizeof machine->command_line)
+        return bad_input("--append: too long");
+    return GOOD;
+}
+
+enum outcome qemu_choose(struct machine *machine, const struct options *options,
+                         uint64_t module_bytes)
+{
+    enum outcome outcome = choose_accelerator(machine, options);
+
+    if (outcome == GOOD)
+        outcome = choose_memory(machine, options, module_bytes);
+    return outcome == GOOD ? compose_command_line(machine, options) : outcome;
+}
+
+/* ---- its command line ------------------------------------------------------------------------ */
+
+/* The emulator's arguments; those that are made here live in `made`. */
+struct words {
+    const char *word[WORDS_MAX];
+    unsigned count;
+    char made[8][WORD_SIZE];
+    unsigned made_count;
+};
+
+static void add(struct words *words, const char *option, const char *value)
+{
+    words->word[words->count++] = option;
+    if (value)
+        words->word[words->count++] = value;
+}
+
+__attribute__((format(printf, 3, 4))) static void add_made(struct words *words, const char *option,
+                                                           const char *format, ...)
+{
+    char *made = words->made[words->made_count++];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(made, WORD_SIZE, format, arguments);
+    va_end(arguments);
+    add(words, option, made);
+}
+
+static void compose(struct words *words, const struct machine *machine,
+                    const struct options *options, const int serial[2], const char *image)
+{
+    add(words, EMULATOR, NULL);
+    add(words, "-accel", machine->accelerator);
+    add(words, "-cpu", machine->cpu);
+    add(words, "-M", "pc,memory-backend=ram");
+    add_made(words, "-m", "%lluM", (unsigned long long)(machine->memory / MB));
+    add_made(words, "-object", "memory-backend-file,id=ram,size=%lluM,mem-path=/proc/self/fd/%d,"
+             "share=on,prealloc=off",
+             (unsigned long long)(machine->memory / MB), machine->memory_fd);
+    add(words, "-smp", "1");
+    add(words, "-nodefaults", NULL);
+    add(words, "-no-user-config", NULL);
+    add(words, "-no-reboot", NULL);
+    add(words, "-display", "none");
+    add(words, "-vga", "none");
+    add(words, "-device", "isa-debug-exit,iobase=0xf4");
+    add_made(words, "-chardev", "socket,id=console,fd=%d", serial[0]);
+    add_made(words, "-chardev", "socket,id=records,fd=%d", serial[1]);
+    add(words, "-serial", "chardev:console");
+    add(words, "-serial", "chardev:records");
+    if (options->counted) {
+        add(words, "-icount", "shift=0,sleep=off");
+        add_made(words, "-seed", "%llu", (unsigned long long)options->seed);
+        add(words, "-rtc", "base=2000-01-01,clock=vm");
+    }
+    add(words, "-kernel", image);
+    if (machine->initrd_fd >= 0)
+        add_made(words, "-initrd", "/proc/self/fd/%d,/proc/self/fd/%d", machine->kernel_fd,
+                 machine->initrd_fd);
+    else
+        add_made(words, "-initrd", "/proc/self/fd/%d", machine->kernel_fd);
+    add(words, "-append", machine->command_line);
+}
+
+/* ---- running it ----------------------------------------------------------------------------- */
+
+static void inherit(int fd)
+{
+    if (fd >= 0)
+        fcntl(fd, F_SETFD, 0);
+}
+
+/* In the child: become the emulator. Comes back only when that failed; errno says why. */
+static void become_emulator(const struct machine *machine, const struct words *words, pid_t parent,
+                            const int serial[2])
+{
+    sigset_t none;
+
+    /* Its own process group: a Ctrl-C is for us alone, and we end it. */
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+
+    int nothing = open("/dev/null", O_RDONLY);
+    int log = open(machine->log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (nothing < 0 || log < 0 || dup2(nothing, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+        return;
+    inherit(serial[0]);
+    inherit(serial[1]);
+    inherit(machine->memory_fd);
+    inherit(machine->kernel_fd);
+    inherit(machine->initrd_fd);
+    execvp(EMULATOR, (char *const *)(uintptr_t)words->word);
+}
+
+/* Forks; a pipe that closes on exec tells whether the emulator really started. */
+static enum outcome start_process(struct machine *machine, const struct words *words,
+                                  const int serial[2])
+{
+    int report[2], error = 0;
+    pid_t parent = getpid();
+
+    if (pipe2(report, O_CLOEXEC) != 0)
+        return failed("pipe: %s", strerror(errno));
+    machine->pid = fork();
+    if (machine->pid == 0) {
+        become_emulator(machine, words, parent, serial);
+        error = errno;
+        _exit(write(report[1], &error, sizeof error) == sizeof error ? 1 : 2);
+    }
+    close(report[1]);
+    if (machine->pid < 0) {
+        machine->pid = 0;
+        close(report[0]);
+        return failed("fork: %s", strerror(errno));
+    }
+
+    bool broken = read(report[0], &error, sizeof error) == sizeof error;
+    close(report[0]);
+    if (!broken)
+        return GOOD;
+    qemu_kill(machine);
+    return failed("cannot start %s: %s (Debian package qemu-system-x86)", EMULATOR,
+                  strerror(error));
+}
+
+static enum outcome make_memory(struct machine *machine)
+{
+    machine->memory_fd = memfd_create("podium", MFD_CLOEXEC);
+    if (machine->memory_fd < 0 || ftruncate(machine->memory_fd, (off_t)machine->memory) != 0)
+        return failed("no memory for the machine: %s", strerror(errno));
+    return GOOD;
+}
+
+enum outcome qemu_start(struct machine *machine, const struct options *options)
+{
+    int console[2], records[2];
+    struct words words = { .count = 0 };
+    char image[PATH_SIZE];
+
+    if (!path_beside(image, "podium.elf") || access(image, R_OK) != 0)
+        return failed("no hypervisor image at %s; `make build` makes it", image);
+    snprintf(machine->log, sizeof machine->log, "%.4000s/qemu.log", options->out);
+    enum outcome outcome = make_memory(machine);
+    if (outcome != GOOD)
+        return outcome;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) != 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, records) != 0)
+        return failed("socketpair: %s", strerror(errno));
+
+    int serial[2] = { console[1], records[1] };
+    compose(&words, machine, options, serial, image);
+    outcome = start_process(machine, &words, serial);
+    close(console[1]);
+    close(records[1]);
+    machine->console_fd = console[0];
+    machine->records_fd = records[0];
+    return outcome;
+}
+
+void qemu_kill(struct machine *machine)
+{
+    if (machine->pid == 0)
+        return;
+    kill(machine->pid, SIGKILL);
+    while (waitpid(machine->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    machine->pid = 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The emulated machine: QEMU with the hypervisor's image in it, its two serial ports and its memory
+ * held by descriptors that have no name anywhere, so that there is nothing to leave behind.
+ * Refuses to know what is said on the serial ports.
+ */
+#ifndef TOOL_QEMU_H
+#define TOOL_QEMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "options.h"
+
+struct machine {
+    const char *accelerator; /* "tcg", "kvm" */
+    const char *cpu;
+    uint64_t memory;         /* bytes */
+    uint64_t low_size;       /* of them below 4 GB */
+    char command_line[4096]; /* the hypervisor's and, after " -- ", the guest's */
+    int kernel_fd, initrd_fd; /* the modules; initrd_fd -1: none */
+    int memory_fd;           /* all of the machine's memory */
+    int console_fd;          /* COM1 */
+    int records_fd;          /* COM2 */
+    pid_t pid;               /* 0: not running */
+    char log[PATH_SIZE];     /* what QEMU itself has to say */
+};
+
+/*
+ * qemu_choose - accelerator, processor and memory for these options. The modules are open already.
+ *   Errors: BAD_INPUT, FAILED; said in one line.
+ */
+enum outcome qemu_choose(struct machine *machine, const struct options *options,
+                         uint64_t module_bytes);
+
+/*
+ * qemu_start - make memory and serial ports, and start the emulator. It dies with this program.
+ *   Errors: FAILED; said in one line. Nothing runs then.
+ */
+enum outcome qemu_start(struct machine *machine, const struct options *options);
+
+/* Whether a person is here to use a shell: standard input and output are a terminal. */
+bool qemu_gives_shell(void);
+
+/* Ends the emulator, at once, and waits for it. Harmless when it does not run. */
+void qemu_kill(struct machine *machine);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The person's terminal: every key to the guest, but for Ctrl-C and what follows Ctrl-].
+ * Refuses to know where the keys go.
+ */
+#ifndef TOOL_TERMINAL_H
+#define TOOL_TERMINAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <termios.h>
+
+struct terminal {
+    bool raw;        /* changed, and to be restored */
+    bool escaped;    /* the last key was Ctrl-] */
+    struct termios before;
+};
+
+/* Hands keys through one by one, if standard input is a terminal and ours to change. */
+void terminal_open(struct terminal *terminal);
+void terminal_restore(struct terminal *terminal);
+
+/* Takes the escapes out of keys[0, *size); true when the person wants to end the run. */
+bool terminal_filter(struct terminal *terminal, char *keys, size_t *size);
+
+#endif
