@@ -5,6 +5,8 @@
  */
 #include "build.h"
 
+#include <stddef.h>
+
 #include "cpu.h"
 #include "frames.h"
 

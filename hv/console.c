@@ -9,6 +9,7 @@
 #include "devices.h"
 #include "events.h"
 #include "lib.h"
+#include "xen_abi.h"
 
 #include <xen/io/console.h>
 

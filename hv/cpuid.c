@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "devices.h"
 #include "guest_clock.h"
+#include "xen_abi.h"
 
 #include <xen/arch-x86/cpuid.h>
 

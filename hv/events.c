@@ -11,12 +11,11 @@
 #include "guest_linear.h"
 #include "guest_memory.h"
 #include "lib.h"
+#include "xen_abi.h"
 
-#include <xen/errno.h>
 #include <xen/event_channel.h>
 #include <xen/hvm/params.h>
 #include <xen/vcpu.h>
-#include <xen/xen.h>
 
 #define WORD_BITS 64u
 

@@ -11,15 +11,14 @@
 #include "hypercall_memory.h"
 #include "lib.h"
 #include "test_calls.h"
+#include "xen_abi.h"
 
-#include <xen/errno.h>
 #include <xen/features.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
 #include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
-#include <xen/xen.h>
 
 /* What the guest passed: the command and the argument of most calls, the third of a few. */
 struct arguments {

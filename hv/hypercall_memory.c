@@ -8,10 +8,9 @@
 #include "flush.h"
 #include "guest_linear.h"
 #include "memory_map.h"
+#include "xen_abi.h"
 
-#include <xen/errno.h>
 #include <xen/memory.h>
-#include <xen/xen.h>
 
 #define COMMAND_MASK 0x3fu /* above it, Xen counts what of a long call is done: never so here */
 

@@ -8,8 +8,8 @@
 #include "guest_memory.h"
 #include "hypercall_memory.h"
 #include "print.h"
+#include "xen_abi.h"
 
-#include <xen/errno.h>
 
 static void note_slot(struct domain *domain, gfn_t gfn)
 {

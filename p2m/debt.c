@@ -92,7 +92,7 @@ static void pay_subtree(struct p2m_locked locked, const struct p2m_owed *owed)
 }
 
 /* A processor that still walked the dead table may have set bits there: the entries that map those
- * frames now must say so too. They may have been split, or be gone, since. */
+ * frames now must say so too. They may have been split, merged once more, or be gone, since. */
 static void pay_merged(struct p2m_locked locked, const struct p2m_owed *owed)
 {
     struct p2m *p2m = locked.p2m;
@@ -100,15 +100,15 @@ static void pay_merged(struct p2m_locked locked, const struct p2m_owed *owed)
     uint64_t late = table_late_bits(p2m, owed->mfn);
     uint64_t first = entry_read(&table_entries(p2m, owed->mfn)[0]);
 
-    if (late && entry_kind(format, first, owed->order / ORDER_STEP - 1) == ENTRY_LEAF) {
+    if (late && mfn_is_valid(p2m->root) &&
+        entry_kind(format, first, owed->order / ORDER_STEP - 1) == ENTRY_LEAF) {
         gfn_t end = gfn_add(owed->gfn, order_frames(owed->order));
 
         for_each_p2m_entry (w, p2m, owed->gfn, end) {
             struct slot slot = { w.table[w.level], w.level, w.gfn };
-            uint64_t offset = w.gfn.gfn - owed->gfn.gfn;
+            uint64_t distance = entry_mfn(w.entry).mfn - w.gfn.gfn;
 
-            if (walk_kind(&w) == ENTRY_LEAF && w.gfn.gfn >= owed->gfn.gfn &&
-                entry_mfn(w.entry).mfn == entry_mfn(first).mfn + offset)
+            if (walk_kind(&w) == ENTRY_LEAF && distance == entry_mfn(first).mfn - owed->gfn.gfn)
                 while (!entry_change(p2m, slot, &w.entry, w.entry | late))
                     ;
         }

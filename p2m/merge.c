@@ -10,6 +10,15 @@
 #include "table.h"
 #include "walk.h"
 
+/* Where there is no room left, the last one stands for all: order 0. */
+static void note(struct p2m *p2m, struct p2m_candidate candidate)
+{
+    if (p2m->candidate_count == P2M_CANDIDATES_MAX)
+        p2m->candidate[P2M_CANDIDATES_MAX - 1].order = 0;
+    else
+        p2m->candidate[p2m->candidate_count++] = candidate;
+}
+
 void merge_note(struct p2m *p2m, struct slot slot)
 {
     struct p2m_candidate candidate = { slot.gfn, level_order(slot.level + 1) };
@@ -21,10 +30,7 @@ void merge_note(struct p2m *p2m, struct slot slot)
         if (p2m->candidate[i].gfn.gfn == candidate.gfn.gfn &&
             p2m->candidate[i].order == candidate.order)
             return;
-    if (p2m->candidate_count == P2M_CANDIDATES_MAX)
-        p2m->candidate[P2M_CANDIDATES_MAX - 1].order = 0;
-    else
-        p2m->candidate[p2m->candidate_count++] = candidate;
+    note(p2m, candidate);
 }
 
 enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, struct p2m_debt *debt)
@@ -49,10 +55,11 @@ enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, st
     return P2M_OK;
 }
 
-/* More candidates than there was room for: the records of all tables say which can merge. */
+/* More candidates than there was room for: the records of all tables say which can merge. The walk
+ * goes to the end of the tables, which is beyond the end of the map. */
 static unsigned merge_everywhere(struct p2m_locked locked, struct p2m_debt *debt)
 {
-    struct walk walk = walk_range(locked.p2m, GFN(0), locked.p2m->config.end);
+    struct walk walk = walk_range(locked.p2m, GFN(0), GFN(UINT64_MAX));
     unsigned merged = 0;
 
     walk.floor = 1;
@@ -72,9 +79,10 @@ unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt)
         struct p2m_candidate candidate = p2m->candidate[--p2m->candidate_count];
 
         if (candidate.order == 0) {
+            p2m->candidate_count = 0; /* they are among all */
             merged += merge_everywhere(locked, debt);
             if (debt->count == P2M_DEBT_MAX)
-                p2m->candidate[p2m->candidate_count++] = candidate;
+                note(p2m, candidate);
         } else if (p2m_merge(locked, candidate.gfn, candidate.order, debt) == P2M_OK) {
             merged++;
         }

@@ -44,14 +44,20 @@ static uint64_t *page(mfn_t mfn)
     return (uint64_t *)(memory.arena + (mfn.mfn << FRAME_SHIFT));
 }
 
+/* Zeroes, with a page on either side that nobody can touch. */
 static void *map(size_t size)
 {
-    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
+    char *at = mmap(NULL, size + 2 * FRAME_SIZE, PROT_NONE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    if (at == MAP_FAILED)
+    if (at == MAP_FAILED || mprotect(at + FRAME_SIZE, size, PROT_READ | PROT_WRITE) != 0)
         fail_msg("no memory for the test's host");
-    return at;
+    return at + FRAME_SIZE;
+}
+
+static void unmap(void *at, size_t size)
+{
+    munmap((char *)at - FRAME_SIZE, size + 2 * FRAME_SIZE);
 }
 
 void memory_reset(void)
@@ -60,8 +66,8 @@ void memory_reset(void)
 
     if (memory.arena) {
         ASAN_UNPOISON_MEMORY_REGION(memory.arena, arena);
-        munmap(memory.arena, arena);
-        munmap(memory.frame_state, MEMORY_FRAMES_END);
+        unmap(memory.arena, arena);
+        unmap(memory.frame_state, MEMORY_FRAMES_END);
     }
     memset(&memory, 0, sizeof(memory));
     memory.arena = map(arena);

@@ -18,8 +18,8 @@
 #define ANSWER_SIZE ((size_t)1 << 20)
 #define PATIENCE_MS 60000
 
-static const char *const compared[] = { "ram_1g", "ram_2m", "ram_4k", "special", "table_pages",
-                                        "runs" };
+static const char *const compared[] = { "ram_1g",  "ram_2m",      "ram_4k",
+                                        "special", "table_pages", "runs" };
 
 bool eye_exists(void)
 {

@@ -45,7 +45,8 @@ static double sum_of(const cJSON *object)
     const cJSON *item;
     double sum = 0;
 
-    cJSON_ArrayForEach(item, object) {
+    cJSON_ArrayForEach(item, object)
+    {
         if (cJSON_IsNumber(item) && strcmp(item->string, "total") != 0)
             sum += item->valuedouble;
     }
@@ -92,7 +93,8 @@ static bool phases_are_wrong(const cJSON *guest, struct verdict *verdict)
     const cJSON *phases = cJSON_GetObjectItemCaseSensitive(guest, "phases");
     const cJSON *phase;
 
-    cJSON_ArrayForEach(phase, phases) {
+    cJSON_ArrayForEach(phase, phases)
+    {
         const char *eye = text_of(phase, "eye");
         if (*eye && strcmp(eye, "agrees") != 0)
             return find(verdict, FAILED, "eye %s (phase \"%s\" of guest %s)", eye, phase->string,
@@ -146,8 +148,8 @@ enum outcome judge(struct report *report, const struct closing *closing)
 
     /* Guests before the hypervisor: it only says that one died, they say of what. */
     bool wrong = ending_is_wrong(report, closing, &verdict);
-    cJSON_ArrayForEach(guest, guests)
-        wrong = wrong || guest_is_wrong(guest, closing->guest, &verdict);
+    cJSON_ArrayForEach(guest, guests) wrong =
+        wrong || guest_is_wrong(guest, closing->guest, &verdict);
     wrong = wrong || hypervisor_says_wrong(report, closing, &verdict);
     if (!wrong && cJSON_GetArraySize(guests) == 0)
         wrong = find(&verdict, FAILED, "no guest was run");

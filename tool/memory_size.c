@@ -32,11 +32,20 @@ const char *memory_parse(const char *text, uint64_t *bytes)
 
     unsigned shift = 0;
     switch (toupper((unsigned char)*unit)) {
-    case 'B': shift = 0; break;
-    case 'K': shift = 10; break;
-    case 'M': shift = 20; break;
-    case 'G': shift = 30; break;
-    default: return "is not a number with a unit; write 3G, 3072M or 4096K";
+    case 'B':
+        shift = 0;
+        break;
+    case 'K':
+        shift = 10;
+        break;
+    case 'M':
+        shift = 20;
+        break;
+    case 'G':
+        shift = 30;
+        break;
+    default:
+        return "is not a number with a unit; write 3G, 3072M or 4096K";
     }
     if (unit[1] != '\0')
         return "is not a number with a unit; write 3G, 3072M or 4096K";

@@ -38,18 +38,37 @@ static const char help_text[] =
     "  --icount SEED       count instructions instead of time: two runs are alike; implies no eye\n"
     "the run\n"
     "  --out DIRECTORY     for report.json and logs (default: run/ beside this program)\n"
-    "  --eye, --no-eye     compare the page tables with a reading from outside at each phase, or not\n"
-    "  --timeout SECONDS   give up after this long (default 1800; none when a terminal gets a shell)\n"
+    "  --eye, --no-eye     compare the page tables with a reading from outside at each phase, or "
+    "not\n"
+    "  --timeout SECONDS   give up after this long (default 1800; none when a terminal gets a "
+    "shell)\n"
     "  --help\n"
     "\n"
-    "The guest's console is here; a terminal gets a shell in the default guest. There, Ctrl-C ends\n"
+    "The guest's console is here; a terminal gets a shell in the default guest. There, Ctrl-C "
+    "ends\n"
     "the run, Ctrl-] c sends the guest a Ctrl-C, Ctrl-] q ends the run, Ctrl-] Ctrl-] is Ctrl-].\n"
     "\n"
     "exit status: 0 all well; 1 the guest or the host failed; 2 the request makes no sense.\n";
 
 enum {
-    MEMORY = 256, KERNEL, INITRD, APPEND, NAME, TEST_CALLS, MAX_ORDER, FRAGMENT, EMULATOR, ACCEL,
-    CPU, HOST_MEMORY, ICOUNT, OUT, EYE, NO_EYE, TIMEOUT, HELP,
+    MEMORY = 256,
+    KERNEL,
+    INITRD,
+    APPEND,
+    NAME,
+    TEST_CALLS,
+    MAX_ORDER,
+    FRAGMENT,
+    EMULATOR,
+    ACCEL,
+    CPU,
+    HOST_MEMORY,
+    ICOUNT,
+    OUT,
+    EYE,
+    NO_EYE,
+    TIMEOUT,
+    HELP,
 };
 
 static const struct option table[] = {
@@ -83,7 +102,8 @@ static enum outcome parse_memory(const char *option, const char *text, uint64_t 
     return wrong ? bad_input("--%s: %s %s", option, text, wrong) : GOOD;
 }
 
-static enum outcome parse_number(const char *option, const char *text, uint64_t max, uint64_t *value)
+static enum outcome parse_number(const char *option, const char *text, uint64_t max,
+                                 uint64_t *value)
 {
     char *end;
 
@@ -210,12 +230,13 @@ static enum outcome parse_one(struct options *options, int which, const char *te
 static enum outcome set_defaults(struct options *options)
 {
     *options = (struct options){
-        .memory = 3 * GB, .append = "", .name = "linux",
+        .memory = 3 * GB,
+        .append = "",
+        .name = "linux",
     };
     options->out = options->out_beside;
     if (!path_beside(options->kernel, DEFAULT_KERNEL) ||
-        !path_beside(options->initrd, DEFAULT_INITRD) ||
-        !path_beside(options->out_beside, "run"))
+        !path_beside(options->initrd, DEFAULT_INITRD) || !path_beside(options->out_beside, "run"))
         return failed("cannot tell where this program lies");
     return GOOD;
 }

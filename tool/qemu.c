@@ -76,7 +76,8 @@ static enum outcome choose_memory(struct machine *machine, const struct options 
     memory_format(machine->memory, wanted);
     if (machine->memory > have)
         return bad_input("a machine of %s for this guest is more than this computer has (%lluM); "
-                         "give less --memory", wanted, (unsigned long long)(have / MB));
+                         "give less --memory",
+                         wanted, (unsigned long long)(have / MB));
     return GOOD;
 }
 
@@ -150,7 +151,8 @@ static void compose(struct words *words, const struct machine *machine,
     add(words, "-cpu", machine->cpu);
     add(words, "-M", "pc,memory-backend=ram");
     add_made(words, "-m", "%lluM", (unsigned long long)(machine->memory / MB));
-    add_made(words, "-object", "memory-backend-file,id=ram,size=%lluM,mem-path=/proc/self/fd/%d,"
+    add_made(words, "-object",
+             "memory-backend-file,id=ram,size=%lluM,mem-path=/proc/self/fd/%d,"
              "share=on,prealloc=off",
              (unsigned long long)(machine->memory / MB), machine->memory_fd);
     add(words, "-smp", "1");

@@ -16,15 +16,15 @@
 struct machine {
     const char *accelerator; /* "tcg", "kvm" */
     const char *cpu;
-    uint64_t memory;         /* bytes */
-    uint64_t low_size;       /* of them below 4 GB */
-    char command_line[4096]; /* the hypervisor's and, after " -- ", the guest's */
+    uint64_t memory;          /* bytes */
+    uint64_t low_size;        /* of them below 4 GB */
+    char command_line[4096];  /* the hypervisor's and, after " -- ", the guest's */
     int kernel_fd, initrd_fd; /* the modules; initrd_fd -1: none */
-    int memory_fd;           /* all of the machine's memory */
-    int console_fd;          /* COM1 */
-    int records_fd;          /* COM2 */
-    pid_t pid;               /* 0: not running */
-    char log[PATH_SIZE];     /* what QEMU itself has to say */
+    int memory_fd;            /* all of the machine's memory */
+    int console_fd;           /* COM1 */
+    int records_fd;           /* COM2 */
+    pid_t pid;                /* 0: not running */
+    char log[PATH_SIZE];      /* what QEMU itself has to say */
 };
 
 /*

@@ -45,7 +45,8 @@ static cJSON *find_guest(struct report *report, double id)
     cJSON *guests = cJSON_GetObjectItemCaseSensitive(report->root, "guests");
     cJSON *guest;
 
-    cJSON_ArrayForEach(guest, guests) {
+    cJSON_ArrayForEach(guest, guests)
+    {
         if (report_number(guest, "id") == id)
             return guest;
     }
@@ -60,7 +61,8 @@ static void add_host(struct report *report, const cJSON *record)
     cJSON *host = cJSON_GetObjectItemCaseSensitive(report->root, "host");
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, record) {
+    cJSON_ArrayForEach(item, record)
+    {
         if (strcmp(item->string, "frames") == 0)
             put_copy(host, "frames_start", item);
         else if (strcmp(item->string, "record") != 0)
@@ -92,7 +94,8 @@ static void add_guest(struct report *report, const cJSON *record)
     cJSON *guest = find_guest(report, report_number(record, "id"));
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, record) {
+    cJSON_ArrayForEach(item, record)
+    {
         if (strcmp(item->string, "record") != 0)
             put_copy(guest, item->string, item);
     }

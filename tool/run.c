@@ -44,9 +44,8 @@ static enum guest_kind kind_of_guest(const struct options *options)
 {
     char path[PATH_SIZE];
 
-    return path_beside(path, DEFAULT_INITRD) && strcmp(path, options->initrd) == 0
-               ? GUEST_DEFAULT
-               : GUEST_OTHER;
+    return path_beside(path, DEFAULT_INITRD) && strcmp(path, options->initrd) == 0 ? GUEST_DEFAULT
+                                                                                   : GUEST_OTHER;
 }
 
 /* Settles what depends on where and how we are run. */

@@ -240,7 +240,10 @@ enum outcome session_run(struct machine *machine, const struct options *options,
     static struct session session;
 
     session = (struct session){
-        .machine = machine, .options = options, .report = report, .closing = closing,
+        .machine = machine,
+        .options = options,
+        .report = report,
+        .closing = closing,
     };
     enum outcome outcome = begin(&session);
     if (outcome != GOOD)

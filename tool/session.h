@@ -11,7 +11,8 @@
 #include "qemu.h"
 #include "report.h"
 
-/* Keeps signals back until session_run attends to them. Before anything that is to be cleaned up. */
+/* Keeps signals back until session_run attends to them. Before anything that is to be cleaned up.
+ */
 void session_hold_signals(void);
 
 /*

@@ -37,7 +37,8 @@ static void print_counts(const char *title, const cJSON *counts)
     if (!counts)
         return;
     printf("  %-10s ", title);
-    cJSON_ArrayForEach(count, counts) {
+    cJSON_ArrayForEach(count, counts)
+    {
         if (!cJSON_IsNumber(count) || count->valuedouble == 0)
             continue;
         printf("%s%s %.0f", separator, count->string, count->valuedouble);
@@ -59,8 +60,7 @@ static void print_guest(const cJSON *guest)
     if (phases) {
         printf("  %-10s %6s %6s %7s %8s %12s %10s   %s\n", "phase", "1 GB", "2 MB", "4 KB",
                "special", "table pages", "time", "outside eye");
-        cJSON_ArrayForEach(phase, phases)
-            print_phase(phase);
+        cJSON_ArrayForEach(phase, phases) print_phase(phase);
         printf("\n");
     }
     print_counts("splits", member(guest, "splits"));
@@ -76,16 +76,14 @@ void table_print(const struct report *report)
     const cJSON *host = member(report->root, "host");
     const cJSON *guest;
 
-    cJSON_ArrayForEach(guest, guests)
-        print_guest(guest);
+    cJSON_ArrayForEach(guest, guests) print_guest(guest);
     if (!member(host, "frames_start"))
         return;
-    printf("\nhost: %s tables by %s, %s (%s, %s), %.0f MB, %s\n", text_or(report->root, "format", "?"),
-           text_or(report->root, "vendor", "?"), text_or(report->root, "emulator", "?"),
-           text_or(report->root, "accelerator", "?"), text_or(report->root, "cpu", "?"),
-           report_number(host, "memory_mb"),
-           cJSON_IsTrue(member(report->root, "processor_has_1g")) ? "1 GB pages"
-                                                                  : "no 1 GB pages");
+    printf("\nhost: %s tables by %s, %s (%s, %s), %.0f MB, %s\n",
+           text_or(report->root, "format", "?"), text_or(report->root, "vendor", "?"),
+           text_or(report->root, "emulator", "?"), text_or(report->root, "accelerator", "?"),
+           text_or(report->root, "cpu", "?"), report_number(host, "memory_mb"),
+           cJSON_IsTrue(member(report->root, "processor_has_1g")) ? "1 GB pages" : "no 1 GB pages");
     print_counts("at start", member(host, "frames_start"));
     print_counts("at end", member(host, "frames_end"));
     printf("\n");

@@ -11,8 +11,8 @@
 #include <termios.h>
 
 struct terminal {
-    bool raw;        /* changed, and to be restored */
-    bool escaped;    /* the last key was Ctrl-] */
+    bool raw;     /* changed, and to be restored */
+    bool escaped; /* the last key was Ctrl-] */
     struct termios before;
 };
 

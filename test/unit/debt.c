@@ -5,7 +5,8 @@
  */
 #include "fixture.h"
 
-#define RAM MFN(0x40000)
+#define RAM    MFN(0x40000)
+#define INSIDE GFN(0x209) /* of the second 2 MB */
 
 static void merge(struct fixture *fixture, gfn_t gfn, unsigned order)
 {
@@ -159,9 +160,9 @@ static void an_empty_debt_is_paid_at_any_time(void **state)
 static void merge_under_the_processor(struct fixture *fixture)
 {
     assert_int_equal(set(fixture, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
-    split(fixture, GFN(0), ORDER_4K);
-    touch(fixture, GFN(9), ACCESS_READ);
-    merge(fixture, GFN(0), ORDER_2M);
+    split(fixture, INSIDE, ORDER_4K);
+    touch(fixture, INSIDE, ACCESS_READ);
+    merge(fixture, INSIDE, ORDER_2M);
     assert_int_equal(fixture->p2m.unpaid.tables, 1);
 }
 
@@ -170,11 +171,11 @@ static void a_late_dirty_bit_reaches_the_leaf(void **state)
     struct fixture *f = *state;
 
     merge_under_the_processor(f);
-    touch(f, GFN(9), ACCESS_WRITE);
-    assert_false(get(f, GFN(9)).dirty);
+    touch(f, INSIDE, ACCESS_WRITE);
+    assert_false(get(f, INSIDE).dirty);
     fixture_settle(f);
-    assert_true(get(f, GFN(9)).dirty);
-    assert_false(get(f, GFN(512)).dirty);
+    assert_true(get(f, INSIDE).dirty);
+    assert_false(get(f, GFN(0)).dirty);
 }
 
 static void a_late_dirty_bit_reaches_the_pieces_of_a_leaf_that_was_split_again(void **state)
@@ -182,11 +183,11 @@ static void a_late_dirty_bit_reaches_the_pieces_of_a_leaf_that_was_split_again(v
     struct fixture *f = *state;
 
     merge_under_the_processor(f);
-    touch(f, GFN(9), ACCESS_WRITE);
-    split(f, GFN(9), ORDER_4K);
+    touch(f, INSIDE, ACCESS_WRITE);
+    split(f, INSIDE, ORDER_4K);
     fixture_settle(f);
-    assert_true(get(f, GFN(9)).dirty);
-    assert_false(get(f, GFN(512)).dirty);
+    assert_true(get(f, INSIDE).dirty);
+    assert_false(get(f, GFN(0)).dirty);
 }
 
 static void a_late_dirty_bit_reaches_a_leaf_that_was_merged_once_more(void **state)
@@ -194,11 +195,11 @@ static void a_late_dirty_bit_reaches_a_leaf_that_was_merged_once_more(void **sta
     struct fixture *f = *state;
 
     merge_under_the_processor(f);
-    merge(f, GFN(0), ORDER_1G);
-    touch(f, GFN(9), ACCESS_WRITE);
-    assert_false(get(f, GFN(9)).dirty);
+    merge(f, INSIDE, ORDER_1G);
+    touch(f, INSIDE, ACCESS_WRITE);
+    assert_false(get(f, INSIDE).dirty);
     fixture_settle(f);
-    assert_true(get(f, GFN(9)).dirty);
+    assert_true(get(f, INSIDE).dirty);
 }
 
 static void a_late_dirty_bit_of_a_middle_table_reaches_the_leaf(void **state)
@@ -221,14 +222,14 @@ static void late_bits_are_not_given_to_other_frames(void **state)
     struct p2m_debt merged;
 
     merge_under_the_processor(f);
-    touch(f, GFN(9), ACCESS_WRITE);
+    touch(f, INSIDE, ACCESS_WRITE);
     merged = f->debt;
     f->debt = P2M_NO_DEBT;
-    assert_int_equal(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_INVALID), P2M_OK);
+    assert_int_equal(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_INVALID), P2M_OK);
     fixture_settle(f);
-    assert_int_equal(set(f, GFN(0), MFN(0x80000), ORDER_2M, P2M_RAM_RW), P2M_OK);
+    assert_int_equal(set(f, GFN(512), MFN(0x80200), ORDER_2M, P2M_RAM_RW), P2M_OK);
     p2m_pay(f->locked, &merged);
-    assert_false(get(f, GFN(9)).dirty);
+    assert_false(get(f, INSIDE).dirty);
 }
 
 static void the_table_of_marks_has_no_late_bits(void **state)
@@ -249,7 +250,7 @@ static void a_merge_may_be_paid_after_the_map_is_destroyed(void **state)
     struct p2m_debt merged;
 
     merge_under_the_processor(f);
-    touch(f, GFN(9), ACCESS_WRITE);
+    touch(f, INSIDE, ACCESS_WRITE);
     merged = f->debt;
     f->debt = P2M_NO_DEBT;
     p2m_destroy(f->locked, &f->debt);

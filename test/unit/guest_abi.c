@@ -18,12 +18,11 @@
 #include "guest_linear.h"
 #include "guest_memory.h"
 #include "lapic.h"
+#include "xen_abi.h"
 
-#include <xen/errno.h>
 #include <xen/event_channel.h>
 #include <xen/io/console.h>
 #include <xen/vcpu.h>
-#include <xen/xen.h>
 
 /* ---- the host, and a guest whose linear addresses are the test's own --------------------------
  */

@@ -33,7 +33,7 @@
 #undef strncmp
 #undef strchr
 
-#define SIZE 64
+#define SIZE 320
 
 #define same(...)                                                                                  \
     do {                                                                                           \
@@ -74,30 +74,34 @@ static void format_cuts_and_says_how_long_it_was(void **state)
 static void memory_moves_whatever_the_overlap(void **state)
 {
     (void)state;
-    for (size_t from = 0; from < 32; from++) {
-        for (size_t to = 0; to < 32; to++) {
+    for (size_t from = 0; from < 160; from += 3) {
+        for (size_t to = 0; to < 160; to += 7) {
             uint8_t ours[SIZE], theirs[SIZE];
 
             for (unsigned i = 0; i < SIZE; i++)
                 ours[i] = theirs[i] = (uint8_t)(i * 7);
-            assert_ptr_equal(own_memmove(ours + to, ours + from, 24), ours + to);
-            memmove(theirs + to, theirs + from, 24);
+            assert_ptr_equal(own_memmove(ours + to, ours + from, 150), ours + to);
+            memmove(theirs + to, theirs + from, 150);
             assert_memory_equal(ours, theirs, SIZE);
         }
     }
 }
 
-static void memory_is_set_at_every_size(void **state)
+static void memory_is_set_and_copied_at_every_size(void **state)
 {
+    uint8_t from[SIZE];
+
     (void)state;
-    for (size_t size = 0; size < 40; size++) {
+    for (unsigned i = 0; i < SIZE; i++)
+        from[i] = (uint8_t)(i * 7);
+    for (size_t size = 0; size < 300; size++) {
         uint8_t ours[SIZE] = { 0 }, theirs[SIZE] = { 0 };
 
         assert_ptr_equal(own_memset(ours + 3, 0x1a5, size), ours + 3);
         memset(theirs + 3, 0xa5, size);
         assert_memory_equal(ours, theirs, SIZE);
-        own_memcpy(ours + 3, "0123456789012345678901234567890123456789", size);
-        memcpy(theirs + 3, "0123456789012345678901234567890123456789", size);
+        own_memcpy(ours + 3, from, size);
+        memcpy(theirs + 3, from, size);
         assert_memory_equal(ours, theirs, SIZE);
     }
 }
@@ -128,7 +132,7 @@ int main(void)
         cmocka_unit_test(format_says_what_printf_says),
         cmocka_unit_test(format_cuts_and_says_how_long_it_was),
         cmocka_unit_test(memory_moves_whatever_the_overlap),
-        cmocka_unit_test(memory_is_set_at_every_size),
+        cmocka_unit_test(memory_is_set_and_copied_at_every_size),
         cmocka_unit_test(strings_compare_as_they_should),
     };
 

@@ -17,6 +17,7 @@
 #include "guest_memory.h"
 #include "memory_map.h"
 #include "pvh.h"
+#include "xen_abi.h"
 
 #include <xen/arch-x86/hvm/start_info.h>
 
