@@ -9,6 +9,7 @@
 
 #include "cpu.h"
 #include "frames.h"
+#include "lib.h"
 
 void build_layout(struct domain *domain, uint64_t frames)
 {
@@ -25,7 +26,7 @@ void build_layout(struct domain *domain, uint64_t frames)
 
 static void clear(mfn_t mfn, unsigned order)
 {
-    clear_lines(direct_map(mfn.mfn << FRAME_SHIFT), (uint64_t)FRAME_SIZE << order);
+    memset(direct_map(mfn.mfn << FRAME_SHIFT), 0, (size_t)FRAME_SIZE << order);
 }
 
 /* The largest piece that the place in the guest, what is left, and the processor allow. */
@@ -54,7 +55,8 @@ static void note_reason(struct domain *domain, gfn_t gfn, gfn_t end, unsigned or
         *reason = SLOT_NO_1G_FRAME;
 }
 
-/* One piece at gfn, of `order` or, where the host has none, of a smaller one; how large it became. */
+/* One piece at gfn, of `order` or, where the host has none, of a smaller one; how large it became.
+ */
 static const char *give_piece(struct domain *domain, gfn_t gfn, unsigned *order)
 {
     struct p2m_debt debt = P2M_NO_DEBT;

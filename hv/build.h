@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The domain builder: memory in 1 GB pieces whenever they can be had, when that fails in 2 MB, and
- * when both fail in 4 KB; each aligned to the guest frame. Says for each 1 GB slot why it is not one
- * leaf. Refuses to know what the memory is for.
+ * when both fail in 4 KB; each aligned to the guest frame. Says for each 1 GB slot why it is not
+ * one leaf. Refuses to know what the memory is for.
  */
 #ifndef HV_BUILD_H
 #define HV_BUILD_H

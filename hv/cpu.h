@@ -156,28 +156,6 @@ static inline void interrupts_wait(void)
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
-/* Clear whole cache lines past the cache, which has better uses; bytes is a multiple of 64. */
-static inline void clear_lines(void *to, uint64_t bytes)
-{
-    char *at = to, *end = at + bytes;
-
-    __asm__ volatile("1: movnti %2, (%0)\n"
-                     "movnti %2, 8(%0)\n"
-                     "movnti %2, 16(%0)\n"
-                     "movnti %2, 24(%0)\n"
-                     "movnti %2, 32(%0)\n"
-                     "movnti %2, 40(%0)\n"
-                     "movnti %2, 48(%0)\n"
-                     "movnti %2, 56(%0)\n"
-                     "add $64, %0\n"
-                     "cmp %1, %0\n"
-                     "jb 1b\n"
-                     "sfence"
-                     : "+r"(at)
-                     : "r"(end), "r"(0ull)
-                     : "memory", "cc");
-}
-
 static inline void invlpg(uint64_t address)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");

@@ -17,7 +17,8 @@
 #include "vcpu.h"
 #include "vendor.h"
 
-/* ---- the engine's host (p2m/host.h) ----------------------------------------------------------- */
+/* ---- the engine's host (p2m/host.h) -----------------------------------------------------------
+ */
 
 static struct domain *domain_of(struct p2m *p2m)
 {
@@ -59,7 +60,8 @@ void p2m_host_assert_failed(const char *expression, const char *file, int line)
     panic("assertion failed: %s (%s, line %d)", expression, file, line);
 }
 
-/* ---- create ------------------------------------------------------------------------------------ */
+/* ---- create ------------------------------------------------------------------------------------
+ */
 
 static const char *create_p2m(struct domain *domain, unsigned max_order)
 {
@@ -170,7 +172,8 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
     return error;
 }
 
-/* ---- destroy ------------------------------------------------------------------------------------ */
+/* ---- destroy ------------------------------------------------------------------------------------
+ */
 
 static void special_free(struct special_page *page)
 {
@@ -198,7 +201,8 @@ void domain_destroy(struct domain *domain)
         special_free(&domain->acpi[i]);
 }
 
-/* ---- audit -------------------------------------------------------------------------------------- */
+/* ---- audit --------------------------------------------------------------------------------------
+ */
 
 /* Do all frames of this leaf belong here, in the state that its type calls for? By whole blocks. */
 static bool leaf_is_ours(const struct domain *domain, mfn_t mfn, unsigned order,
@@ -261,8 +265,7 @@ static uint64_t audit_slots(struct domain *domain)
     struct slot_summary summary = domain_slots(domain);
 
     if (summary.reasons[SLOT_WHOLE])
-        print("audit: %u slots are in pieces, and nobody said why\n",
-              summary.reasons[SLOT_WHOLE]);
+        print("audit: %u slots are in pieces, and nobody said why\n", summary.reasons[SLOT_WHOLE]);
     return summary.reasons[SLOT_WHOLE];
 }
 
@@ -274,14 +277,15 @@ uint64_t domain_audit(struct domain *domain)
 
     p2m_audit(locked, &report);
     for (unsigned i = 0; i < report.errors && i < P2M_AUDIT_DETAILS; i++)
-        print("audit: gfn 0x%lx, order %u: %s\n", report.detail[i].gfn.gfn,
-              report.detail[i].order, report.detail[i].what);
+        print("audit: gfn 0x%lx, order %u: %s\n", report.detail[i].gfn.gfn, report.detail[i].order,
+              report.detail[i].what);
     errors = report.errors + audit_leaves(domain, p2m_locked_walking(locked), &ram);
     p2m_unlock(locked);
     return errors + audit_frames(domain, &report, ram) + audit_slots(domain);
 }
 
-/* ---- slots -------------------------------------------------------------------------------------- */
+/* ---- slots --------------------------------------------------------------------------------------
+ */
 
 /* The first entry of the slot that maps anything, or its empty last one. */
 static struct p2m_entry first_in_slot(struct p2m_walking walking, gfn_t gfn)
@@ -302,8 +306,7 @@ struct slot_summary domain_slots(struct domain *domain)
     struct slot_summary summary = { 0 };
 
     for (uint64_t slot = 0; slot < domain->end.gfn >> ORDER_1G && slot < SLOTS_MAX; slot++) {
-        struct p2m_entry entry =
-            first_in_slot(p2m_locked_walking(locked), GFN(slot << ORDER_1G));
+        struct p2m_entry entry = first_in_slot(p2m_locked_walking(locked), GFN(slot << ORDER_1G));
 
         if (entry.type == P2M_INVALID)
             continue;

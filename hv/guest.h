@@ -14,7 +14,7 @@ struct domain;
 
 /* Why a vCPU came back to the host, in no vendor's words. */
 enum exit_reason {
-    EXIT_FAULT,      /* second-stage: the map did not allow the access */
+    EXIT_FAULT, /* second-stage: the map did not allow the access */
     EXIT_HYPERCALL,
     EXIT_CPUID,
     EXIT_MSR_READ,
@@ -22,39 +22,39 @@ enum exit_reason {
     EXIT_PORT_IN,
     EXIT_PORT_OUT,
     EXIT_HALT,
-    EXIT_INTERRUPT,  /* one of the host's own */
-    EXIT_WINDOW,     /* the guest can take an interrupt now */
-    EXIT_CACHE,      /* INVD, WBINVD: nothing to do but skip */
+    EXIT_INTERRUPT, /* one of the host's own */
+    EXIT_WINDOW,    /* the guest can take an interrupt now */
+    EXIT_CACHE,     /* INVD, WBINVD: nothing to do but skip */
     EXIT_XSETBV,
-    EXIT_FORBIDDEN,  /* an instruction that this guest does not have: it gets an exception */
-    EXIT_SHUTDOWN,   /* triple fault */
-    EXIT_INVALID,    /* the processor refuses the guest's state */
+    EXIT_FORBIDDEN, /* an instruction that this guest does not have: it gets an exception */
+    EXIT_SHUTDOWN,  /* triple fault */
+    EXIT_INVALID,   /* the processor refuses the guest's state */
     EXIT_UNKNOWN,
     EXIT_REASONS
 };
 
 /* A second-stage fault, the same from both vendors. */
 struct fault {
-    uint64_t address;  /* guest-physical, in bytes */
-    unsigned access;   /* FAULT_READ, _WRITE or _FETCH */
-    bool present;      /* there was an entry, and it forbade the access */
-    bool reserved;     /* the entry is malformed: our bug */
-    bool page_walk;    /* the access was the walk of the guest's own page tables */
+    uint64_t address; /* guest-physical, in bytes */
+    unsigned access;  /* FAULT_READ, _WRITE or _FETCH */
+    bool present;     /* there was an entry, and it forbade the access */
+    bool reserved;    /* the entry is malformed: our bug */
+    bool page_walk;   /* the access was the walk of the guest's own page tables */
 };
 enum { FAULT_READ = P2M_READ, FAULT_WRITE = P2M_WRITE, FAULT_FETCH = P2M_EXECUTE };
 
 struct vm_exit {
     enum exit_reason reason;
-    uint64_t code;         /* the vendor's own number, for people */
-    uint64_t info[2];      /* the vendor's own details, for people */
-    unsigned length;       /* bytes to skip when the instruction has been emulated */
-    struct fault fault;    /* EXIT_FAULT */
-    uint8_t exception;     /* EXIT_FORBIDDEN: the vector that the guest gets */
+    uint64_t code;      /* the vendor's own number, for people */
+    uint64_t info[2];   /* the vendor's own details, for people */
+    unsigned length;    /* bytes to skip when the instruction has been emulated */
+    struct fault fault; /* EXIT_FAULT */
+    uint8_t exception;  /* EXIT_FORBIDDEN: the vector that the guest gets */
     struct {
         uint16_t port;
-        uint8_t size;      /* 1, 2 or 4 */
-        bool string;       /* INS or OUTS: not emulated */
-    } io;                  /* EXIT_PORT_IN, EXIT_PORT_OUT; the data is in rax */
+        uint8_t size; /* 1, 2 or 4 */
+        bool string;  /* INS or OUTS: not emulated */
+    } io;             /* EXIT_PORT_IN, EXIT_PORT_OUT; the data is in rax */
 };
 
 /* ---- vCPU ----------------------------------------------------------------------------------- */
@@ -78,7 +78,7 @@ struct control {
 
 /* A page of the guest's to which the host holds a pointer; gfn is pinned as long as it is set. */
 struct guest_pointer {
-    void *host;      /* NULL: not set */
+    void *host; /* NULL: not set */
     gfn_t gfn;
 };
 
@@ -88,9 +88,9 @@ struct lapic {
     uint64_t in_service[4];
     uint32_t task_priority;
     uint32_t spurious;
-    uint32_t lvt[6];          /* 0x832 to 0x837 */
-    uint32_t timer[3];        /* 0x838 initial, 0x839 current, 0x83e divide */
-    uint64_t command;         /* ICR */
+    uint32_t lvt[6];   /* 0x832 to 0x837 */
+    uint32_t timer[3]; /* 0x838 initial, 0x839 current, 0x83e divide */
+    uint64_t command;  /* ICR */
 };
 
 enum vcpu_state {
@@ -116,11 +116,10 @@ struct vcpu {
     uint64_t pat;
 
     /* Interrupts. */
-    uint64_t shadow_rip; /* while rip is still this, the instruction after STI has not run; 0: none */
+    uint64_t
+        shadow_rip; /* while rip is still this, the instruction after STI has not run; 0: none */
     struct guest_pointer info_page; /* frame of vcpu_info once registered, else unset */
     uint32_t info_offset;
-    struct guest_pointer runstate_page;
-    uint32_t runstate_offset;
     uint64_t timer_deadline; /* guest ns; 0: off */
     uint16_t virq_port[24];  /* by VIRQ; 0: not bound */
     struct lapic lapic;
@@ -149,30 +148,38 @@ enum stop_reason {
     STOP_NONE = 0,
     STOP_POWEROFF,
     STOP_REBOOT,
-    STOP_CRASH,        /* the guest said so itself */
+    STOP_CRASH, /* the guest said so itself */
     STOP_TRIPLE_FAULT,
-    STOP_BAD_ACCESS,   /* touched what is neither memory nor a device */
-    STOP_BAD_STATE,    /* asked for a state that the processor refuses */
+    STOP_BAD_ACCESS, /* touched what is neither memory nor a device */
+    STOP_BAD_STATE,  /* asked for a state that the processor refuses */
     STOP_UNKNOWN_EXIT,
-    STOP_HOST_BUG,     /* our own tables were malformed */
+    STOP_HOST_BUG, /* our own tables were malformed */
     STOP_REASONS
 };
 
 /* Why a 1 GB slot of guest memory is not one 1 GB leaf. */
 enum slot_reason {
-    SLOT_WHOLE = 0,      /* it is */
-    SLOT_SHARED_INFO,    /* the guest laid its shared_info over a frame of it */
-    SLOT_SPECIAL,        /* it holds pages of the host's */
-    SLOT_PARTIAL,        /* the guest's memory ends inside */
-    SLOT_NO_1G_FRAME,    /* the host had no free 1 GB block */
-    SLOT_NO_1G_PROCESSOR,/* the processor, or a boot option, stops at 2 MB */
-    SLOT_SPLIT_BY_TEST,  /* a test guest asked for it */
-    SLOT_GUEST_MAPPING,  /* the guest laid another page (grants) over a frame of it */
+    SLOT_WHOLE = 0,       /* it is */
+    SLOT_SHARED_INFO,     /* the guest laid its shared_info over a frame of it */
+    SLOT_SPECIAL,         /* it holds pages of the host's */
+    SLOT_PARTIAL,         /* the guest's memory ends inside */
+    SLOT_NO_1G_FRAME,     /* the host had no free 1 GB block */
+    SLOT_NO_1G_PROCESSOR, /* the processor, or a boot option, stops at 2 MB */
+    SLOT_SPLIT_BY_TEST,   /* a test guest asked for it */
+    SLOT_GUEST_MAPPING,   /* the guest laid another page (grants) over a frame of it */
     SLOT_REASONS
 };
 #define SLOTS_MAX 512
 
-enum port_kind { PORT_FREE, PORT_RESERVED, PORT_UNBOUND, PORT_VIRQ, PORT_IPI, PORT_CONSOLE, PORT_XENSTORE };
+enum port_kind {
+    PORT_FREE,
+    PORT_RESERVED,
+    PORT_UNBOUND,
+    PORT_VIRQ,
+    PORT_IPI,
+    PORT_CONSOLE,
+    PORT_XENSTORE
+};
 
 struct port {
     enum port_kind kind;
@@ -182,13 +189,13 @@ struct port {
 #define PORTS_MAX 128 /* event channels a guest may have; the two-level ABI would allow 4096 */
 
 /* Fixed guest-physical places: the fourth GB holds no RAM. */
-#define GUEST_HOLE_FROM     GFN(0xc0000)  /* 3 GB */
-#define GUEST_HOLE_END      GFN(0x100000) /* 4 GB */
-#define GUEST_SPECIAL_GFN   GFN(0xfeff8)  /* xenstore, console: one 2 MB region with ACPI below */
-#define GUEST_STORE_GFN     GFN(0xfeffc)
-#define GUEST_CONSOLE_GFN   GFN(0xfefff)
-#define GUEST_ACPI_GFN      GFN(0xfefe0)
-#define GUEST_ACPI_FRAMES   4u
+#define GUEST_HOLE_FROM   GFN(0xc0000)  /* 3 GB */
+#define GUEST_HOLE_END    GFN(0x100000) /* 4 GB */
+#define GUEST_SPECIAL_GFN GFN(0xfeff8)  /* xenstore, console: one 2 MB region with ACPI below */
+#define GUEST_STORE_GFN   GFN(0xfeffc)
+#define GUEST_CONSOLE_GFN GFN(0xfefff)
+#define GUEST_ACPI_GFN    GFN(0xfefe0)
+#define GUEST_ACPI_FRAMES 4u
 
 /* A frame of the host's that the guest sees (FRAME_SPECIAL). */
 struct special_page {
@@ -204,10 +211,10 @@ struct domain {
     struct p2m p2m;
     struct vcpu vcpu[1];
 
-    uint64_t memory_frames;   /* what it was given */
-    struct gfn_range ram[2];  /* where its RAM is: below the hole, and above 4 GB */
+    uint64_t memory_frames;  /* what it was given */
+    struct gfn_range ram[2]; /* where its RAM is: below the hole, and above 4 GB */
     unsigned ram_count;
-    gfn_t end;                /* end of all that it may map: RAM, hole, and a window above */
+    gfn_t end; /* end of all that it may map: RAM, hole, and a window above */
 
     enum stop_reason stop;
     char stop_details[96];
@@ -221,16 +228,17 @@ struct domain {
     struct port port[PORTS_MAX];
     uint64_t callback; /* HVM_PARAM_CALLBACK_IRQ; vector in the low byte when the top one is 2 */
 
-    uint64_t tsc_offset; /* guest TSC = host TSC + this */
+    uint64_t tsc_offset;            /* guest TSC = host TSC + this */
     uint8_t slot_reason[SLOTS_MAX]; /* by gfn >> 18; enum slot_reason, the first cause stays */
     uint64_t faults;                /* second-stage faults over its life */
     void (*on_phase)(struct domain *domain, unsigned phase); /* the guest marked a phase */
-    unsigned phases; /* one bit a phase that it has marked: each counts once */
+    unsigned phases;       /* one bit a phase that it has marked: each counts once */
     uint64_t wall_seconds; /* UTC when its clock was 0; 0: not known */
     bool test_calls;       /* it has the private hypercall of test_calls.h */
 };
 
-#define GUEST_PORT_CONSOLE 1 /* not a device: event channel numbers given out before the guest runs */
-#define GUEST_PORT_STORE   2
+#define GUEST_PORT_CONSOLE                                                                         \
+    1 /* not a device: event channel numbers given out before the guest runs */
+#define GUEST_PORT_STORE 2
 
 #endif

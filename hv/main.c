@@ -50,8 +50,8 @@ static void describe_machine(void)
 {
     struct frame_counts counts = frames_count();
 
-    print("%s with %s tables, leaves up to %s; %lu MB free, %lu whole GBs among it\n",
-          vendor->name, p2m_format_name(vendor->format), vendor->has_1g() ? "1 GB" : "2 MB",
+    print("%s with %s tables, leaves up to %s; %lu MB free, %lu whole GBs among it\n", vendor->name,
+          p2m_format_name(vendor->format), vendor->has_1g() ? "1 GB" : "2 MB",
           counts.frames[FRAME_FREE] >> (20 - FRAME_SHIFT), frames_free_blocks(ORDER_1G));
     if (!vendor->has_1g())
         print("this processor has no 1 GB pages: going on with 2 MB\n");
@@ -61,8 +61,8 @@ static void describe_map(struct domain *domain, const char *when)
 {
     const struct p2m_counts *counts = &domain->p2m.counts;
 
-    print("%s: %s has %lu x 1 GB, %lu x 2 MB, %lu x 4 KB of RAM in %lu table pages\n",
-          domain->name, when, counts->ram[2], counts->ram[1], counts->ram[0], counts->tables);
+    print("%s: %s has %lu x 1 GB, %lu x 2 MB, %lu x 4 KB of RAM in %lu table pages\n", domain->name,
+          when, counts->ram[2], counts->ram[1], counts->ram[0], counts->tables);
 }
 
 static void on_phase(struct domain *domain, unsigned phase)

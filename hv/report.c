@@ -23,7 +23,8 @@ void report_init(enum report_hold hold)
     holding = hold;
 }
 
-/* ---- JSON, as far as it is needed ------------------------------------------------------------- */
+/* ---- JSON, as far as it is needed -------------------------------------------------------------
+ */
 
 static void put(void *to, char c)
 {
@@ -58,7 +59,7 @@ static void write_end(void)
 static void write_frames(void)
 {
     static const char *const names[FRAME_STATES] = {
-        [FRAME_HOST] = "host",     [FRAME_TABLE] = "table", [FRAME_SPECIAL] = "special",
+        [FRAME_HOST] = "host",     [FRAME_TABLE] = "table",   [FRAME_SPECIAL] = "special",
         [FRAME_RAM] = "ram",       [FRAME_CACHED] = "cached", [FRAME_OWED] = "owed",
         [FRAME_BROKEN] = "broken", [FRAME_FREE] = "free",
     };
@@ -73,14 +74,15 @@ static void write_frames(void)
     write("\"total\":%lu},", total);
 }
 
-/* ---- records ---------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------
+ */
 
 void report_host(void)
 {
     write("{\"record\":\"host\",\"format\":\"%s\",\"vendor\":\"%s\",\"processor_has_1g\":%s,"
           "\"tsc_khz\":%lu,\"free_1g\":%lu,",
-          p2m_format_name(vendor->format), vendor->name,
-          vendor->has_1g() ? "true" : "false", clock_tsc_khz(), frames_free_blocks(ORDER_1G));
+          p2m_format_name(vendor->format), vendor->name, vendor->has_1g() ? "true" : "false",
+          clock_tsc_khz(), frames_free_blocks(ORDER_1G));
     write_frames();
     write_end();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What happened to memory, as records on UART_RECORDS: one JSON object a line, for the host command.
- * docs/report.md lists them. Refuses to know what people read: that is print.h.
+ * What happened to memory, as records on UART_RECORDS: one JSON object a line, for the host
+ * command. docs/report.md lists them. Refuses to know what people read: that is print.h.
  */
 #ifndef HV_REPORT_H
 #define HV_REPORT_H

@@ -20,10 +20,10 @@
 
 void svm_enter(struct registers *guest, uint64_t vmcb, uint64_t host_vmcb);
 
-#define VM_CR_SVMDIS  ((uint64_t)1 << 4)
-#define SVM_FEATURES  0x8000000au
-#define FEATURE_NPT   (1u << 0)
-#define PAT_AT_RESET  0x0007040600070406u
+#define VM_CR_SVMDIS ((uint64_t)1 << 4)
+#define SVM_FEATURES 0x8000000au
+#define FEATURE_NPT  (1u << 0)
+#define PAT_AT_RESET 0x0007040600070406u
 
 /* One a vCPU, in a page of its own beside the VMCB's. */
 struct svm_vcpu {
@@ -48,7 +48,8 @@ static struct svm_vcpu *of(const struct vcpu *vcpu)
     return vcpu->vendor;
 }
 
-/* ---- the processor ---------------------------------------------------------------------------- */
+/* ---- the processor ----------------------------------------------------------------------------
+ */
 
 static const char *svm_missing(void)
 {
@@ -89,15 +90,15 @@ static void msrpm_open(uint8_t *msrpm, uint32_t msr)
     uint32_t base = msr >= 0xc0000000u ? 0x800 : 0;
     uint32_t index = msr & 0x1fff;
 
-    msrpm[base + index / 4] &= (uint8_t)~(3u << index % 4 * 2);
+    msrpm[base + index / 4] &= (uint8_t) ~(3u << index % 4 * 2);
 }
 
 static bool svm_enable(void)
 {
-    static const uint32_t open[] = {
-        MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,   MSR_STAR,    MSR_LSTAR,  MSR_CSTAR,
-        MSR_SFMASK,      MSR_FS_BASE,      MSR_KERNEL_GS_BASE, MSR_GS_BASE, MSR_TSC_AUX
-    };
+    static const uint32_t open[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+                                     MSR_STAR,        MSR_LSTAR,        MSR_CSTAR,
+                                     MSR_SFMASK,      MSR_FS_BASE,      MSR_KERNEL_GS_BASE,
+                                     MSR_GS_BASE,     MSR_TSC_AUX };
     void *save = page_alloc(0, 0), *host = page_alloc(0, 0), *iopm = page_alloc(2, 0xff);
     uint8_t *msrpm = page_alloc(1, 0xff);
 
@@ -118,7 +119,8 @@ static bool svm_enable(void)
     return svm.asids > 1;
 }
 
-/* ---- a vCPU ----------------------------------------------------------------------------------- */
+/* ---- a vCPU -----------------------------------------------------------------------------------
+ */
 
 static void intercept(struct vmcb *vmcb, unsigned word, unsigned bit)
 {
@@ -204,7 +206,8 @@ static void svm_vcpu_destroy(struct vcpu *vcpu)
     vcpu->vendor = NULL;
 }
 
-/* ---- translations ----------------------------------------------------------------------------- */
+/* ---- translations -----------------------------------------------------------------------------
+ */
 
 static void svm_flush(struct vcpu *vcpu)
 {
@@ -225,7 +228,8 @@ static void assign_asid(struct svm_vcpu *self)
     self->asid_round = svm.asid_round;
 }
 
-/* ---- interrupts ------------------------------------------------------------------------------- */
+/* ---- interrupts -------------------------------------------------------------------------------
+ */
 
 /* The processor itself waits for IF and the shadow: no interrupt window is needed. */
 static void svm_offer_interrupt(struct vcpu *vcpu, uint8_t vector)
@@ -275,7 +279,8 @@ static void recover_event(struct svm_vcpu *self)
         self->taken = false;
 }
 
-/* ---- run -------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------------
+ */
 
 /* XCR0 is the processor's one and only: no exit says that the guest set it. */
 static void load_xcr0(const struct vcpu *vcpu)
@@ -315,7 +320,8 @@ static void svm_run(struct vcpu *vcpu)
         interrupts_take();
 }
 
-/* ---- MSRs ------------------------------------------------------------------------------------- */
+/* ---- MSRs -------------------------------------------------------------------------------------
+ */
 
 static uint64_t *msr_place(struct vmcb *vmcb, uint32_t msr)
 {
@@ -397,15 +403,15 @@ static bool svm_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
-/* ---- for people ------------------------------------------------------------------------------- */
+/* ---- for people -------------------------------------------------------------------------------
+ */
 
 static void svm_dump(struct vcpu *vcpu)
 {
     const struct vmcb *v = of(vcpu)->vmcb;
     const struct registers *r = &vcpu->registers;
 
-    print("  rip %016lx rsp %016lx rflags %08lx cpl %u\n", r->rip, r->rsp, r->rflags,
-          v->cpl);
+    print("  rip %016lx rsp %016lx rflags %08lx cpl %u\n", r->rip, r->rsp, r->rflags, v->cpl);
     print("  rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", r->rax, r->rbx, r->rcx, r->rdx);
     print("  rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", r->rsi, r->rdi, r->rbp, r->r8);
     print("  r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", r->r9, r->r10, r->r11, r->r12);

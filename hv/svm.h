@@ -120,15 +120,15 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB");
 #define VMEXIT_NPF      0x400u
 #define VMEXIT_INVALID  0xffffffffu
 
-#define VINTR_REQUEST        ((uint64_t)1 << 8)
-#define VINTR_IGNORE_TPR     ((uint64_t)1 << 20)
-#define VINTR_MASKING        ((uint64_t)1 << 24)
-#define VINTR_VECTOR_SHIFT   32
+#define VINTR_REQUEST      ((uint64_t)1 << 8)
+#define VINTR_IGNORE_TPR   ((uint64_t)1 << 20)
+#define VINTR_MASKING      ((uint64_t)1 << 24)
+#define VINTR_VECTOR_SHIFT 32
 
-#define EVENT_VALID          ((uint64_t)1 << 31)
-#define EVENT_HAS_CODE       ((uint64_t)1 << 11)
-#define EVENT_TYPE(event)    ((unsigned)((event) >> 8 & 7))
-#define EVENT_VECTOR(event)  ((unsigned)((event) & 0xff))
+#define EVENT_VALID         ((uint64_t)1 << 31)
+#define EVENT_HAS_CODE      ((uint64_t)1 << 11)
+#define EVENT_TYPE(event)   ((unsigned)((event) >> 8 & 7))
+#define EVENT_VECTOR(event) ((unsigned)((event)&0xff))
 enum { EVENT_INTERRUPT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFTWARE = 4 };
 
 #define NPF_PRESENT  ((uint64_t)1 << 0)
@@ -137,9 +137,9 @@ enum { EVENT_INTERRUPT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFTWARE =
 #define NPF_FETCH    ((uint64_t)1 << 4)
 #define NPF_WALK     ((uint64_t)1 << 33)
 
-#define IOIO_IN      (1u << 0)
-#define IOIO_STRING  (1u << 2)
-#define IOIO_REP     (1u << 3)
+#define IOIO_IN         (1u << 0)
+#define IOIO_STRING     (1u << 2)
+#define IOIO_REP        (1u << 3)
 #define IOIO_SIZE(info) ((info) >> 4 & 7)
 
 #define TLB_FLUSH_ALL 1u

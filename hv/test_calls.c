@@ -10,7 +10,6 @@
 #include "print.h"
 #include "xen_abi.h"
 
-
 static void note_slot(struct domain *domain, gfn_t gfn)
 {
     uint64_t slot = gfn.gfn >> ORDER_1G;

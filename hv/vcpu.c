@@ -56,7 +56,8 @@ static void stop(struct vcpu *vcpu, enum stop_reason reason)
            vcpu->exit.code, vcpu->exit.info[0], vcpu->exit.info[1]);
 }
 
-/* ---- one handler an exit reason --------------------------------------------------------------- */
+/* ---- one handler an exit reason ---------------------------------------------------------------
+ */
 
 static void on_hypercall(struct vcpu *vcpu)
 {
@@ -190,7 +191,8 @@ const char *exit_reason_name(enum exit_reason reason)
     return exit_handlers[reason].name;
 }
 
-/* ---- interrupts and time ---------------------------------------------------------------------- */
+/* ---- interrupts and time ----------------------------------------------------------------------
+ */
 
 static uint8_t wanted_vector(struct vcpu *vcpu)
 {
@@ -211,9 +213,9 @@ static uint64_t next_wake(const struct vcpu *vcpu)
 }
 
 /*
- * An interrupt of the host's can end the guest's run between STI and the instruction after it, which
- * the guest relies on (STI; HLT), and not every processor remembers that. Nothing is offered until
- * that instruction has run; the timer sees to it that we look again soon.
+ * An interrupt of the host's can end the guest's run between STI and the instruction after it,
+ * which the guest relies on (STI; HLT), and not every processor remembers that. Nothing is offered
+ * until that instruction has run; the timer sees to it that we look again soon.
  */
 static bool in_shadow(struct vcpu *vcpu)
 {

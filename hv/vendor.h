@@ -21,8 +21,8 @@ struct vendor {
 
     /* NULL when this processor can run guests, else one line that says what is missing. */
     const char *(*missing)(void);
-    bool (*has_1g)(void);      /* 1 GB second-stage leaves */
-    bool (*enable)(void);      /* on the calling CPU */
+    bool (*has_1g)(void); /* 1 GB second-stage leaves */
+    bool (*enable)(void); /* on the calling CPU */
 
     bool (*vcpu_init)(struct vcpu *vcpu, struct entry_state entry);
     void (*vcpu_destroy)(struct vcpu *vcpu);
@@ -33,7 +33,8 @@ struct vendor {
      */
     void (*run)(struct vcpu *vcpu);
 
-    /* Offer this vector on the next entry, to be taken as soon as the guest can; 0 takes it back. */
+    /* Offer this vector on the next entry, to be taken as soon as the guest can; 0 takes it back.
+     */
     void (*offer_interrupt)(struct vcpu *vcpu, uint8_t vector);
     bool (*offer_taken)(struct vcpu *vcpu); /* did the guest take it? */
     void (*raise_exception)(struct vcpu *vcpu, uint8_t vector, bool has_code, uint32_t code);

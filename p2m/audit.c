@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "entry.h"
 #include "walk.h"
 
 static void complain(struct p2m_audit *report, gfn_t gfn, unsigned level, const char *what)

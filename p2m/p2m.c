@@ -126,13 +126,13 @@ static bool is_pinned(const struct p2m *p2m, gfn_t gfn, unsigned order)
 static enum p2m_error check_mapping(const struct p2m *p2m, gfn_t gfn,
                                     const struct p2m_mapping *mapping)
 {
-    uint64_t frames = order_frames(mapping->order), end = p2m->config.end.gfn;
+    uint64_t end = p2m->config.end.gfn;
 
     if ((unsigned)mapping->type >= P2M_TYPE_COUNT)
         return P2M_BAD_TYPE;
     if (!order_is_size(mapping->order) || !frame_is_aligned(gfn.gfn, mapping->order))
         return P2M_BAD_RANGE;
-    if (gfn.gfn >= end || frames > end - gfn.gfn)
+    if (gfn.gfn >= end || order_frames(mapping->order) > end - gfn.gfn)
         return P2M_BAD_RANGE;
     if (!type_table[mapping->type].rights)
         return P2M_OK;

@@ -7,7 +7,7 @@
 #ifndef P2M_WALK_H
 #define P2M_WALK_H
 
-#include "entry.h"
+#include "pte.h"
 
 struct walk {
     const struct p2m *p2m;

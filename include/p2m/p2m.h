@@ -20,8 +20,8 @@
 #define P2M_MUST_CHECK __attribute__((warn_unused_result))
 
 struct pt_format;
-extern const struct pt_format npt_format; /* AMD, nested page tables */
-extern const struct pt_format ept_format; /* Intel, extended page tables */
+extern const struct pt_format npt_format;                    /* AMD, nested page tables */
+extern const struct pt_format ept_format;                    /* Intel, extended page tables */
 const char *p2m_format_name(const struct pt_format *format); /* "npt", "ept" */
 
 /* ---- types ---------------------------------------------------------------------------------- */

@@ -17,10 +17,7 @@ static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 {
     int64_t result;
 
-    __asm__ volatile("vmmcall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c)
-                     : "memory");
+    __asm__ volatile("vmmcall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "memory");
     return result;
 }
 

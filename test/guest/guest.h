@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tiny guests share: hypercalls, a line on the console, checks that count. Every guest asks one
- * question; its file says which. Refuses to know the answers.
+ * What tiny guests share: hypercalls, a line on the console, checks that count. Every guest asks
+ * one question; its file says which. Refuses to know the answers.
  */
 #ifndef TEST_GUEST_H
 #define TEST_GUEST_H
@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PAGE  4096ull
-#define MB    (1ull << 20)
-#define GB    (1ull << 30)
+#define PAGE           4096ull
+#define MB             (1ull << 20)
+#define GB             (1ull << 30)
 #define FRAME(address) ((address) >> 12)
 
 enum { ORDER_4K = 0, ORDER_2M = 9, ORDER_1G = 18 };
