@@ -84,7 +84,8 @@ static enum outcome conclude(const struct machine *machine, const struct options
 {
     enum outcome outcome = judge(report, closing);
 
-    table_print(report);
+    if (!report->error)
+        table_print(report);
     if (closing->ending == ENDED && !report->end && !report->error)
         show_log(machine);
 
