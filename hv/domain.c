@@ -14,6 +14,7 @@
 #include "frames.h"
 #include "lib.h"
 #include "print.h"
+#include "rtc.h"
 #include "vcpu.h"
 #include "vendor.h"
 
@@ -154,6 +155,7 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
     format(domain->name, sizeof(domain->name), "%s", config->name);
     build_layout(domain, config->memory_frames);
     domain->tsc_offset = -clock_tsc();
+    domain->wall_seconds = rtc_read();
     vcpu_init(&domain->vcpu[0], domain, 0);
 
     error = create_p2m(domain, config->max_order);

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -144,7 +143,7 @@ __attribute__((format(printf, 3, 4))) static void add_made(struct words *words, 
 }
 
 static void compose(struct words *words, const struct machine *machine,
-                    const struct options *options, const int serial[2], const char *image)
+                    const struct options *options, const struct serial *serial, const char *image)
 {
     add(words, EMULATOR, NULL);
     add(words, "-accel", machine->accelerator);
@@ -162,8 +161,11 @@ static void compose(struct words *words, const struct machine *machine,
     add(words, "-display", "none");
     add(words, "-vga", "none");
     add(words, "-device", "isa-debug-exit,iobase=0xf4");
-    add_made(words, "-chardev", "socket,id=console,fd=%d", serial[0]);
-    add_made(words, "-chardev", "socket,id=records,fd=%d", serial[1]);
+    add(words, "-chardev", "stdio,id=console,signal=off");
+    add_made(words, "-chardev",
+             options->eye == EYE_ALWAYS ? "socket,id=records,fd=%d"
+                                        : "file,id=records,path=/proc/self/fd/%d",
+             serial->records);
     add(words, "-serial", "chardev:console");
     add(words, "-serial", "chardev:records");
     if (options->counted) {
@@ -190,7 +192,7 @@ static void inherit(int fd)
 
 /* In the child: become the emulator. Comes back only when that failed; errno says why. */
 static void become_emulator(const struct machine *machine, const struct words *words, pid_t parent,
-                            const int serial[2])
+                            const struct serial *serial)
 {
     sigset_t none;
 
@@ -202,12 +204,10 @@ static void become_emulator(const struct machine *machine, const struct words *w
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 
-    int nothing = open("/dev/null", O_RDONLY);
     int log = open(machine->log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (nothing < 0 || log < 0 || dup2(nothing, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+    if (log < 0 || dup2(serial->keys, 0) < 0 || dup2(serial->console, 1) < 0 || dup2(log, 2) < 0)
         return;
-    inherit(serial[0]);
-    inherit(serial[1]);
+    inherit(serial->records);
     inherit(machine->memory_fd);
     inherit(machine->kernel_fd);
     inherit(machine->initrd_fd);
@@ -216,7 +216,7 @@ static void become_emulator(const struct machine *machine, const struct words *w
 
 /* Forks; a pipe that closes on exec tells whether the emulator really started. */
 static enum outcome start_process(struct machine *machine, const struct words *words,
-                                  const int serial[2])
+                                  const struct serial *serial)
 {
     int report[2], error = 0;
     pid_t parent = getpid();
@@ -255,7 +255,7 @@ static enum outcome make_memory(struct machine *machine)
 
 enum outcome qemu_start(struct machine *machine, const struct options *options)
 {
-    int console[2], records[2];
+    struct serial machines;
     struct words words = { .count = 0 };
     char image[PATH_SIZE];
 
@@ -265,17 +265,13 @@ enum outcome qemu_start(struct machine *machine, const struct options *options)
     enum outcome outcome = make_memory(machine);
     if (outcome != GOOD)
         return outcome;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, console) != 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, records) != 0)
-        return failed("socketpair: %s", strerror(errno));
+    if (!serial_make(&machine->serial, &machines,
+                     options->eye == EYE_ALWAYS ? ANSWERS_WANTED : ANSWERS_NONE))
+        return failed("no serial ports: %s", strerror(errno));
 
-    int serial[2] = { console[1], records[1] };
-    compose(&words, machine, options, serial, image);
-    outcome = start_process(machine, &words, serial);
-    close(console[1]);
-    close(records[1]);
-    machine->console_fd = console[0];
-    machine->records_fd = records[0];
+    compose(&words, machine, options, &machines, image);
+    outcome = start_process(machine, &words, &machines);
+    serial_close(&machines);
     return outcome;
 }
 

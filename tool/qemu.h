@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "options.h"
+#include "serial.h"
 
 struct machine {
     const char *accelerator; /* "tcg", "kvm" */
@@ -21,8 +22,7 @@ struct machine {
     char command_line[4096];  /* the hypervisor's and, after " -- ", the guest's */
     int kernel_fd, initrd_fd; /* the modules; initrd_fd -1: none */
     int memory_fd;            /* all of the machine's memory */
-    int console_fd;           /* COM1 */
-    int records_fd;           /* COM2 */
+    struct serial serial;     /* our end of COM1 and COM2 */
     pid_t pid;                /* 0: not running */
     char log[PATH_SIZE];      /* what QEMU itself has to say */
 };

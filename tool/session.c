@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One run of a machine: a loop over four descriptors. Keys that the guest does not take yet are
+ * One run of a machine: a loop over five descriptors. Keys that the guest does not take yet are
  * kept, and no further ones read, so that nothing typed or piped in is lost.
  */
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 #define SILENCE_SECONDS 30 /* after which we say that we still live */
 
-enum { SIGNALS, CONSOLE, RECORDS, KEYS, SOURCES };
+enum { SIGNALS, CONSOLE, RECORDS, TAKER, KEYS, SOURCES };
 
 struct session {
     struct machine *machine;
@@ -98,7 +98,7 @@ static void take_signal(struct session *session)
 static void take_console(struct session *session)
 {
     char bytes[4096];
-    ssize_t got = read(session->machine->console_fd, bytes, sizeof bytes);
+    ssize_t got = read(session->machine->serial.console, bytes, sizeof bytes);
 
     if (got > 0) {
         say_console(bytes, (size_t)got);
@@ -124,7 +124,7 @@ static void take_keys(struct session *session)
 
 static void give_keys(struct session *session)
 {
-    ssize_t given = write(session->machine->console_fd, session->keys + session->keys_from,
+    ssize_t given = write(session->machine->serial.keys, session->keys + session->keys_from,
                           session->keys_end - session->keys_from);
 
     if (given > 0)
@@ -145,14 +145,14 @@ static void take_record(struct session *session, const cJSON *record)
     const cJSON *format = cJSON_GetObjectItemCaseSensitive(session->report->root, "format");
     eye_compare(session->machine, cJSON_IsString(format) ? format->valuestring : "npt", phase);
     /* The machine holds still until it reads this; if it is gone, SIGCHLD tells. */
-    if (!write_all(session->machine->records_fd, "\n", 1))
+    if (!write_all(session->machine->serial.records, "\n", 1))
         session->source[RECORDS].fd = -1;
 }
 
 static void take_records(struct session *session)
 {
     char bytes[4096];
-    ssize_t got = read(session->machine->records_fd, bytes, sizeof bytes);
+    ssize_t got = read(session->machine->serial.records, bytes, sizeof bytes);
 
     if (got <= 0) {
         if (got == 0 || errno != EINTR)
@@ -190,11 +190,11 @@ static void wait_and_take(struct session *session)
     bool pending = session->keys_from != session->keys_end;
     struct pollfd *source = session->source;
 
-    source[CONSOLE].events = (short)(POLLIN | (pending ? POLLOUT : 0));
-    source[KEYS].events = pending ? 0 : POLLIN;
+    source[TAKER].fd = pending ? session->machine->serial.keys : -1;
+    source[KEYS].revents = 0;
     if (poll(source, pending ? KEYS : SOURCES, 1000) < 0)
         return;
-    if (source[CONSOLE].revents & POLLOUT)
+    if (source[TAKER].revents)
         give_keys(session);
     if (source[CONSOLE].revents & (POLLIN | POLLHUP))
         take_console(session);
@@ -209,7 +209,7 @@ static void wait_and_take(struct session *session)
 /* What the machine had said before it ended and we had not read. */
 static void drain(struct session *session)
 {
-    fcntl(session->machine->records_fd, F_SETFL, O_NONBLOCK);
+    fcntl(session->machine->serial.records, F_SETFL, O_NONBLOCK);
     while (session->source[CONSOLE].fd >= 0 && poll(&session->source[CONSOLE], 1, 0) > 0)
         take_console(session);
     while (session->source[RECORDS].fd >= 0 && poll(&session->source[RECORDS], 1, 0) > 0)
@@ -224,11 +224,14 @@ static enum outcome begin(struct session *session)
     if (signals < 0)
         return failed("signalfd: %s", strerror(errno));
     session->source[SIGNALS] = (struct pollfd){ .fd = signals, .events = POLLIN };
-    session->source[CONSOLE] = (struct pollfd){ .fd = session->machine->console_fd };
+    session->source[CONSOLE] =
+        (struct pollfd){ .fd = session->machine->serial.console, .events = POLLIN };
     session->source[RECORDS] =
-        (struct pollfd){ .fd = session->machine->records_fd, .events = POLLIN };
-    session->source[KEYS] = (struct pollfd){ .fd = STDIN_FILENO };
-    fcntl(session->machine->console_fd, F_SETFL, O_NONBLOCK);
+        (struct pollfd){ .fd = session->machine->serial.records, .events = POLLIN };
+    session->source[TAKER] = (struct pollfd){ .fd = -1, .events = POLLOUT };
+    session->source[KEYS] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
+    fcntl(session->machine->serial.console, F_SETFL, O_NONBLOCK);
+    fcntl(session->machine->serial.keys, F_SETFL, O_NONBLOCK);
     session->started = session->heard = now();
     terminal_open(&session->terminal);
     return GOOD;
@@ -255,7 +258,6 @@ enum outcome session_run(struct machine *machine, const struct options *options,
             watch_time(&session);
     }
     qemu_kill(machine);
-    session.source[CONSOLE].events = POLLIN;
     drain(&session);
     terminal_restore(&session.terminal);
     close(session.source[SIGNALS].fd);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A map and everything that stands around it in the random test: the model, a processor, several
+ * debts at once, pins; and what a verb must answer, foretold from these alone. Refuses to know the
+ * engine's files: it sees the map through include/p2m, and through the processor.
+ */
+#ifndef TEST_WORLD_H
+#define TEST_WORLD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "p2m/p2m.h"
+
+#include "histogram.h"
+#include "memory.h"
+#include "model.h"
+#include "processor.h"
+
+#define WORLD_DEBTS 3u
+
+/* What is being done, for whoever reads of a failure. */
+struct operation {
+    enum verb verb;
+    gfn_t gfn;
+    gfn_t end; /* set_range */
+    struct p2m_mapping mapping;
+    uint64_t fail_allocation;
+    uint64_t number;
+};
+
+struct world {
+    struct p2m p2m;
+    struct p2m_locked locked;
+    struct model model;
+    struct processor processor;
+    struct p2m_debt debt[WORLD_DEBTS];
+    struct p2m_unpaid unpaid; /* as it should be */
+    uint64_t settling;        /* the generation of a settle that has begun; 0: none has */
+    gfn_t pin[P2M_PINS_MAX];
+    unsigned pin_count;
+    struct operation now;
+};
+
+void world_create(struct world *world, const struct pt_format *format);
+
+/* Takes the map down, pays all debts, and wants every frame and table back at the host. */
+void world_destroy(struct world *world);
+
+_Noreturn void world_fail(const struct world *world, const char *claim, int line);
+
+#define EXPECT(world, truth) ((truth) ? (void)0 : world_fail((world), #truth, __LINE__))
+
+/* ---- what must happen -------------------------------------------------------------------------
+ */
+
+/* What a verb that may need tables comes to, and the largest piece of a range. */
+struct forecast {
+    enum outcome outcome;
+    unsigned order;
+};
+
+struct forecast forecast_set(const struct world *world, const struct p2m_debt *debt);
+struct forecast forecast_range(const struct world *world, const struct p2m_debt *debt);
+struct forecast forecast_split(const struct world *world);
+enum p2m_error outcome_error(enum outcome outcome);
+
+/* The largest order for the piece of a range that begins here. */
+unsigned forecast_piece_order(const struct world *world, gfn_t gfn, gfn_t end,
+                              const struct p2m_mapping *mapping);
+
+/* Are the frames of this change at the host, or there already? If not, no caller may ask for it. */
+bool world_has_frames(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping);
+
+/* Carry out one piece in the model; `debt` becomes what the engine's must be. */
+void world_apply(struct world *world, gfn_t gfn, const struct p2m_mapping *mapping,
+                 struct p2m_debt *debt);
+
+/* ---- what must hold ---------------------------------------------------------------------------
+ */
+
+/* Is there a flush that has not been settled? Then a processor may know of the past. */
+bool world_is_stale(const struct world *world);
+
+/* Engine, processor and model agree on gfn, and no D bit is lost. */
+void world_check(const struct world *world, gfn_t gfn);
+
+/* The same for gfn, its neighbours in tables of all levels, and a place between the slots. */
+void world_check_around(const struct world *world, gfn_t gfn);
+
+/* The frames from gfn on that were written: is each covered by D, or by a dead table's D? */
+void world_check_dirty(const struct world *world, uint64_t from, uint64_t end);
+
+void world_check_debt(const struct world *world, const struct p2m_debt *debt,
+                      const struct p2m_debt *expected);
+
+/* The audit alone; and all cells, all counts, all D bits. */
+void world_audit(struct world *world);
+void world_check_all(struct world *world);
+
+#endif
