@@ -68,34 +68,34 @@ static enum p2m_error set_page(struct p2m_locked locked, gfn_t gfn, const struct
 }
 
 /*
- * Room for the page: what is at its new place goes, and so does the page from its old one, for it
- * must never be seen at two. A frame is never exchanged for another in one step, so the page itself
- * comes after the flush.
+ * The page leaves its old place, for it must never be seen at two, and then what is at the new one
+ * goes. In this order: when the second step fails, the first can be undone. A frame is never
+ * exchanged for another in one step, so the page itself comes after the flush.
  */
 static enum p2m_error make_room(struct p2m_locked locked, struct special_page *page, gfn_t gfn,
                                 struct p2m_debt *debt)
 {
-    enum p2m_error error = p2m_split(locked, gfn, ORDER_4K);
+    if (page->mapped) {
+        enum p2m_error error = set_page(locked, page->gfn, NULL, debt);
 
-    if (error == P2M_OK)
-        error = set_page(locked, gfn, NULL, debt);
-    if (error == P2M_OK && page->mapped) {
-        error = set_page(locked, page->gfn, NULL, debt);
-        page->mapped = error != P2M_OK;
+        if (error != P2M_OK)
+            return error;
+        page->mapped = false;
     }
-    return error;
+    return set_page(locked, gfn, NULL, debt);
 }
 
-/* Where there was nothing the tables may be lacking: then the page goes back where its table is. */
-static enum p2m_error put_page(struct p2m_locked locked, struct special_page *page, gfn_t gfn,
-                               gfn_t old)
+/* At the new place, or back at the old one, whose table is still there. */
+static enum p2m_error put_page(struct p2m_locked locked, struct special_page *page, gfn_t gfn)
 {
     struct p2m_debt none = P2M_NO_DEBT; /* nothing is displaced any more */
     enum p2m_error error = set_page(locked, gfn, page, &none);
 
-    page->gfn = error == P2M_OK ? gfn : old;
-    page->mapped = error == P2M_OK || set_page(locked, old, page, &none) == P2M_OK;
-    return error;
+    if (error != P2M_OK)
+        return error;
+    page->gfn = gfn;
+    page->mapped = true;
+    return P2M_OK;
 }
 
 static void note_slot(struct domain *domain, gfn_t gfn, enum slot_reason reason)
@@ -111,7 +111,7 @@ static int64_t place_page(struct domain *domain, struct special_page *page, gfn_
 {
     gfn_t old = page->mapped ? page->gfn : NOWHERE;
     struct p2m_debt debt = P2M_NO_DEBT;
-    enum p2m_error error = P2M_BAD_RANGE;
+    enum p2m_error error = P2M_BAD_RANGE, undone;
     struct p2m_locked locked;
 
     if (page->mapped && page->gfn.gfn == gfn.gfn)
@@ -121,13 +121,16 @@ static int64_t place_page(struct domain *domain, struct special_page *page, gfn_
         error = make_room(locked, page, gfn, &debt);
     p2m_unlock(locked);
     flush_settle(domain, &debt);
-    if (error == P2M_OK) {
-        locked = p2m_lock(&domain->p2m);
-        error = put_page(locked, page, gfn, old);
-        p2m_unlock(locked);
-    }
+
+    locked = p2m_lock(&domain->p2m);
+    if (error == P2M_OK)
+        error = put_page(locked, page, gfn);
+    undone = page->mapped ? P2M_OK : put_page(locked, page, old);
+    p2m_unlock(locked);
     if (error == P2M_OK)
         note_slot(domain, gfn, reason);
+    else if (undone != P2M_OK && old.gfn != NOWHERE.gfn)
+        print("a page shared with %s lost its place: %s\n", domain->name, p2m_error_name(undone));
     return hypercall_map_error(error);
 }
 

@@ -21,7 +21,8 @@ static void complain(struct p2m_audit *report, gfn_t gfn, unsigned level, const 
 static const char *entry_fault(const struct p2m *p2m, uint64_t entry, gfn_t gfn, unsigned level)
 {
     const struct pt_format *format = p2m->config.format;
-    uint64_t settled = entry & ~(entry_volatile(format) | PTE_RECALCULATE);
+    uint64_t unheeded = PTE_RECALCULATE | (entry & format->present ? entry_volatile(format) : 0);
+    uint64_t settled = entry & ~unheeded;
     enum p2m_type type = entry_type(entry);
     mfn_t mfn = entry_mfn(entry);
     unsigned order = level_order(level);

@@ -96,8 +96,7 @@ enum p2m_error set_range(struct fixture *fixture, struct gfn_range range, mfn_t 
                          enum p2m_type type)
 {
     while (range.from.gfn < range.end.gfn) {
-        enum p2m_error error =
-            p2m_set_range(fixture->locked, &range, &mfn, type, &fixture->debt);
+        enum p2m_error error = p2m_set_range(fixture->locked, &range, &mfn, type, &fixture->debt);
 
         if (error != P2M_OK)
             return error;
@@ -146,6 +145,11 @@ void expect_sound(struct fixture *fixture)
     if (report.errors)
         fail_msg("audit: %lu errors; gfn %#lx order %u: %s", report.errors,
                  report.detail[0].gfn.gfn, report.detail[0].order, report.detail[0].what);
+}
+
+void must(enum p2m_error error)
+{
+    assert_string_equal(p2m_error_name(error), p2m_error_name(P2M_OK));
 }
 
 /* ---- snapshots --------------------------------------------------------------------------------

@@ -70,4 +70,18 @@ struct snapshot {
 struct snapshot snapshot_take(const struct fixture *fixture);
 void snapshot_expect_same(const struct fixture *fixture, struct snapshot before);
 
+/* Fails the test unless the verb did what it should. */
+void must(enum p2m_error error);
+
+/* Fails the test unless the verb answers like that, and nothing has changed. */
+#define REFUSED(fixture, expected, verb)                                                           \
+    do {                                                                                           \
+        struct snapshot before = snapshot_take(fixture);                                           \
+        enum p2m_error error = (verb);                                                             \
+                                                                                                   \
+        assert_string_equal(p2m_error_name(error), p2m_error_name(expected));                      \
+        snapshot_expect_same(fixture, before);                                                     \
+        expect_sound(fixture);                                                                     \
+    } while (0)
+
 #endif

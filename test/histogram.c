@@ -43,7 +43,7 @@ static const unsigned possible[VERBS][OUTCOMES] = {
     [VERB_SET] = {
         [OUTCOME_CHANGED] = LEAF,   [OUTCOME_ALREADY] = LEAF,  [OUTCOME_OCCUPIED] = LEAF,
         [OUTCOME_PINNED] = LEAF,    [OUTCOME_DEBT_FULL] = LEAF, [OUTCOME_NO_QUOTA] = LEAF,
-        [OUTCOME_NO_FRAME] = LEAF,  [OUTCOME_BAD_TYPE] = LEAF,
+        [OUTCOME_NO_FRAME] = LEAF,  [OUTCOME_BAD_TYPE] = LEAF | NONE,
         [OUTCOME_BAD_RANGE] = LEAF | NONE,
     },
     [VERB_SET_RANGE] = {
@@ -121,7 +121,7 @@ static unsigned print_row(const struct histogram *histogram, enum verb verb, enu
 {
     unsigned wrong = 0;
 
-    printf("  %-17s %-19s", verb_names[verb], outcome_names[outcome]);
+    printf("# %-17s %-19s", verb_names[verb], outcome_names[outcome]);
     for (unsigned column = 0; column < COLUMNS; column++) {
         uint64_t count = histogram->count[verb][outcome][column];
         bool can_be = possible[verb][outcome] & 1u << column;
@@ -148,7 +148,7 @@ unsigned histogram_print(const struct histogram *histogram, const char *title)
 {
     unsigned wrong = 0;
 
-    printf("\n  %-17s %-19s %8s  %8s  %8s  %8s  %8s\n", title, "outcome", "4K", "2M", "1G", "512G",
+    printf("#\n# %-17s %-19s %8s  %8s  %8s  %8s  %8s\n", title, "outcome", "4K", "2M", "1G", "512G",
            "none");
     for (unsigned verb = 0; verb < VERBS; verb++)
         for (unsigned outcome = 0; outcome < OUTCOMES; outcome++)

@@ -11,8 +11,8 @@
 
 #include "p2m/host.h"
 
-#define MEMORY_TABLES     4096u                  /* table pages are frames 1 to MEMORY_TABLES - 1 */
-#define MEMORY_FRAMES_END ((uint64_t)34 << 18)   /* guest frames with a state lie below */
+#define MEMORY_TABLES     4096u                /* table pages are frames 1 to MEMORY_TABLES - 1 */
+#define MEMORY_FRAMES_END ((uint64_t)34 << 18) /* guest frames with a state lie below */
 
 /* Where a guest frame is. */
 enum frame_state {

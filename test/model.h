@@ -15,11 +15,11 @@
 
 #include "p2m/p2m.h"
 
-#define MODEL_SLOTS    5u
-#define SLOT_FRAMES    ((uint64_t)1 << ORDER_1G)
-#define MODEL_FRAMES   (MODEL_SLOTS * SLOT_FRAMES)
-#define MODEL_END      GFN(513 * SLOT_FRAMES)
-#define ORDER_512G     27u /* only of nothing at all */
+#define MODEL_SLOTS  5u
+#define SLOT_FRAMES  ((uint64_t)1 << ORDER_1G)
+#define MODEL_FRAMES (MODEL_SLOTS * SLOT_FRAMES)
+#define MODEL_END    GFN(513 * SLOT_FRAMES)
+#define ORDER_512G   27u /* only of nothing at all */
 
 struct model {
     uint32_t *cell;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TABLE_QUOTA 72u
+#define TABLE_QUOTA 80u
 
 void world_create(struct world *world, const struct pt_format *format)
 {

@@ -10,12 +10,12 @@
 
 static void merge(struct fixture *fixture, gfn_t gfn, unsigned order)
 {
-    assert_int_equal(p2m_merge(fixture->locked, gfn, order, &fixture->debt), P2M_OK);
+    must(p2m_merge(fixture->locked, gfn, order, &fixture->debt));
 }
 
 static void split(struct fixture *fixture, gfn_t gfn, unsigned order)
 {
-    assert_int_equal(p2m_split(fixture->locked, gfn, order), P2M_OK);
+    must(p2m_split(fixture->locked, gfn, order));
 }
 
 static void touch(struct fixture *fixture, gfn_t gfn, enum processor_access access)
@@ -34,10 +34,10 @@ static void a_leaf_that_leaves_is_owed_as_frames(void **state)
     for (unsigned i = 0; i < 3; i++) {
         const struct p2m_owed *owed = &f->debt.owed[0];
 
-        assert_int_equal(set(f, GFN(0x40000), RAM, orders[i], P2M_RAM_RO), P2M_OK);
+        must(set(f, GFN(0x40000), RAM, orders[i], P2M_RAM_RO));
         assert_int_equal(f->debt.flush, i > 0); /* a table of nothing was in the way */
         fixture_settle(f);
-        assert_int_equal(set(f, GFN(0x40000), INVALID_MFN, orders[i], P2M_INVALID), P2M_OK);
+        must(set(f, GFN(0x40000), INVALID_MFN, orders[i], P2M_INVALID));
         assert_true(f->debt.flush);
         assert_int_equal(f->debt.count, 1);
         assert_int_equal(owed->kind, P2M_OWED_FRAMES);
@@ -60,14 +60,14 @@ static void a_subtree_comes_back_whole(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     split(f, GFN(5), ORDER_4K);
-    assert_int_equal(set(f, GFN(7), INVALID_MFN, ORDER_4K, P2M_INVALID), P2M_OK);
-    assert_int_equal(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_POD), P2M_OK);
+    must(set(f, GFN(7), INVALID_MFN, ORDER_4K, P2M_INVALID));
+    must(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_POD));
     fixture_settle(f);
     assert_int_equal(memory_returned().frames, 513);
 
-    assert_int_equal(set(f, GFN(0), INVALID_MFN, ORDER_1G, P2M_INVALID), P2M_OK);
+    must(set(f, GFN(0), INVALID_MFN, ORDER_1G, P2M_INVALID));
     assert_int_equal(f->debt.count, 1);
     assert_int_equal(f->debt.owed[0].kind, P2M_OWED_SUBTREE);
     assert_int_equal(f->debt.owed[0].order, ORDER_1G);
@@ -85,10 +85,10 @@ static void what_was_not_present_is_not_owed(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_POD), P2M_OK);
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW), P2M_OK);
-    assert_int_equal(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_BROKEN), P2M_OK);
-    assert_int_equal(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_INVALID), P2M_OK);
+    must(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_POD));
+    must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
+    must(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_BROKEN));
+    must(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_INVALID));
     assert_int_equal(f->debt.count, 0);
     assert_false(f->debt.flush);
 }
@@ -97,8 +97,8 @@ static void frames_of_devices_come_back_and_are_not_counted_as_memory(void **sta
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(3), MFN(0xfee00), ORDER_4K, P2M_MMIO), P2M_OK);
-    assert_int_equal(set(f, GFN(3), INVALID_MFN, ORDER_4K, P2M_INVALID), P2M_OK);
+    must(set(f, GFN(3), MFN(0xfee00), ORDER_4K, P2M_MMIO));
+    must(set(f, GFN(3), INVALID_MFN, ORDER_4K, P2M_INVALID));
     assert_int_equal(f->p2m.unpaid.frames, 0);
     fixture_settle(f);
     assert_int_equal(memory_returned().type, P2M_MMIO);
@@ -112,8 +112,8 @@ static void paying_before_the_flush_is_an_assert(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW), P2M_OK);
-    assert_int_equal(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_INVALID), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
+    must(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_INVALID));
     expect_assert_failure(p2m_pay(f->locked, &f->debt));
 }
 
@@ -122,9 +122,9 @@ static void a_debt_made_during_a_settle_waits_for_the_next(void **state)
     struct fixture *f = *state;
     uint64_t generation;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
     generation = p2m_begin_settle(&f->p2m);
-    assert_int_equal(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_INVALID), P2M_OK);
+    must(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_INVALID));
     p2m_end_settle(&f->p2m, generation);
     expect_assert_failure(p2m_pay(f->locked, &f->debt));
     generation = p2m_begin_settle(&f->p2m);
@@ -159,7 +159,7 @@ static void an_empty_debt_is_paid_at_any_time(void **state)
 /* A read leaves the table in the processor's caches, with D still to be set; then it is merged. */
 static void merge_under_the_processor(struct fixture *fixture)
 {
-    assert_int_equal(set(fixture, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(fixture, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     split(fixture, INSIDE, ORDER_4K);
     touch(fixture, INSIDE, ACCESS_READ);
     merge(fixture, INSIDE, ORDER_2M);
@@ -206,7 +206,7 @@ static void a_late_dirty_bit_of_a_middle_table_reaches_the_leaf(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     split(f, GFN(0), ORDER_2M);
     touch(f, GFN(0x3ffff), ACCESS_READ);
     merge(f, GFN(0), ORDER_1G);
@@ -225,9 +225,9 @@ static void late_bits_are_not_given_to_other_frames(void **state)
     touch(f, INSIDE, ACCESS_WRITE);
     merged = f->debt;
     f->debt = P2M_NO_DEBT;
-    assert_int_equal(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_INVALID), P2M_OK);
+    must(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_INVALID));
     fixture_settle(f);
-    assert_int_equal(set(f, GFN(512), MFN(0x80200), ORDER_2M, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(512), MFN(0x80200), ORDER_2M, P2M_RAM_RW));
     p2m_pay(f->locked, &merged);
     assert_false(get(f, INSIDE).dirty);
 }
@@ -236,7 +236,7 @@ static void the_table_of_marks_has_no_late_bits(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_POD), P2M_OK);
+    must(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_POD));
     split(f, GFN(0), ORDER_4K);
     merge(f, GFN(0), ORDER_2M);
     assert_int_equal(f->debt.owed[0].kind, P2M_OWED_MERGED);

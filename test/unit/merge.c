@@ -18,7 +18,7 @@ static unsigned merge_candidates(struct fixture *fixture)
 
 static void split(struct fixture *fixture, gfn_t gfn, unsigned order)
 {
-    assert_int_equal(p2m_split(fixture->locked, gfn, order), P2M_OK);
+    must(p2m_split(fixture->locked, gfn, order));
 }
 
 /* ---- one merge --------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ static void a_split_and_a_merge_leave_what_was_there(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0x40000), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0x40000), RAM, ORDER_1G, P2M_RAM_RW));
     split(f, GFN(0x40000), ORDER_4K);
     assert_int_equal(merge(f, GFN(0x401ff), ORDER_2M), P2M_OK);
     expect_entry(f, GFN(0x40003), MFN(0x40003), ORDER_2M, P2M_RAM_RW);
@@ -48,7 +48,7 @@ static void marks_merge_into_a_mark(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), INVALID_MFN, ORDER_1G, P2M_POD), P2M_OK);
+    must(set(f, GFN(0), INVALID_MFN, ORDER_1G, P2M_POD));
     split(f, GFN(0), ORDER_4K);
     assert_int_equal(f->p2m.counts.markers[0], 512);
     assert_int_equal(merge(f, GFN(0), ORDER_2M), P2M_OK);
@@ -61,8 +61,8 @@ static void nothing_merges_into_nothing_up_to_the_root(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_4K, P2M_RAM_RW), P2M_OK);
-    assert_int_equal(set(f, GFN(0), INVALID_MFN, ORDER_4K, P2M_INVALID), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_4K, P2M_RAM_RW));
+    must(set(f, GFN(0), INVALID_MFN, ORDER_4K, P2M_INVALID));
     assert_int_equal(merge(f, GFN(0), ORDER_1G), P2M_UNEQUAL);
     assert_int_equal(merge(f, GFN(0), ORDER_2M), P2M_OK);
     assert_int_equal(merge(f, GFN(0), ORDER_1G), P2M_OK);
@@ -77,7 +77,7 @@ static void a_dirty_piece_makes_the_whole_dirty(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
     split(f, GFN(0), ORDER_4K);
     processor_access(&f->processor, GFN(0x111), ACCESS_WRITE);
     assert_int_equal(merge(f, GFN(0), ORDER_2M), P2M_OK);
@@ -89,8 +89,8 @@ static void pins_do_not_hinder_a_merge(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW), P2M_OK);
-    assert_int_equal(p2m_pin(f->locked, GFN(17)), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
+    must(p2m_pin(f->locked, GFN(17)));
     split(f, GFN(0), ORDER_4K);
     assert_int_equal(merge(f, GFN(0), ORDER_2M), P2M_OK);
     p2m_unpin(f->locked, GFN(17));
@@ -107,14 +107,14 @@ static void what_is_not_alike_does_not_merge(void **state)
     for (unsigned i = 0; i < 4; i++) {
         mfn_t mfn = MFN(RAM.mfn + at[i]);
 
-        assert_int_equal(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW), P2M_OK);
-        assert_int_equal(set(f, GFN(at[i]), mfn, ORDER_4K, P2M_RAM_RO), P2M_OK);
+        must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
+        must(set(f, GFN(at[i]), mfn, ORDER_4K, P2M_RAM_RO));
         assert_int_equal(merge(f, GFN(0), ORDER_2M), P2M_UNEQUAL);
-        assert_int_equal(set(f, GFN(at[i]), mfn, ORDER_4K, P2M_INVALID), P2M_OK);
+        must(set(f, GFN(at[i]), mfn, ORDER_4K, P2M_INVALID));
         assert_int_equal(merge(f, GFN(0), ORDER_2M), P2M_UNEQUAL);
-        assert_int_equal(set(f, GFN(at[i]), MFN(0x80000), ORDER_4K, P2M_RAM_RW), P2M_OK);
+        must(set(f, GFN(at[i]), MFN(0x80000), ORDER_4K, P2M_RAM_RW));
         assert_int_equal(merge(f, GFN(0), ORDER_2M), P2M_UNEQUAL);
-        assert_int_equal(set(f, GFN(0), mfn, ORDER_2M, P2M_INVALID), P2M_OK);
+        must(set(f, GFN(0), mfn, ORDER_2M, P2M_INVALID));
         fixture_settle(f);
     }
 }
@@ -123,10 +123,10 @@ static void tables_and_marks_of_two_kinds_do_not_merge(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), INVALID_MFN, ORDER_1G, P2M_POD), P2M_OK);
+    must(set(f, GFN(0), INVALID_MFN, ORDER_1G, P2M_POD));
     split(f, GFN(512), ORDER_4K);
     assert_int_equal(merge(f, GFN(0), ORDER_1G), P2M_UNEQUAL);
-    assert_int_equal(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_BROKEN), P2M_OK);
+    must(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_BROKEN));
     assert_int_equal(merge(f, GFN(0), ORDER_1G), P2M_UNEQUAL);
     assert_int_equal(merge(f, GFN(0), 27), P2M_UNEQUAL);
 }
@@ -135,8 +135,7 @@ static void a_misaligned_run_does_not_merge(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set_range(f, (struct gfn_range){ GFN(0), GFN(512) }, MFN(0x40001), P2M_RAM_RW),
-                     P2M_OK);
+    must(set_range(f, (struct gfn_range){ GFN(0), GFN(512) }, MFN(0x40001), P2M_RAM_RW));
     assert_int_equal(merge(f, GFN(0), ORDER_2M), P2M_UNEQUAL);
     assert_int_equal(merge_candidates(f), 0);
 }
@@ -148,13 +147,13 @@ static void no_leaf_grows_beyond_the_largest_order(void **state)
 
     f->config.max_order = ORDER_2M;
     fixture_restart(f);
-    assert_int_equal(set_range(f, gigabyte, RAM, P2M_RAM_RW), P2M_OK);
+    must(set_range(f, gigabyte, RAM, P2M_RAM_RW));
     assert_int_equal(f->p2m.counts.ram[order_size(ORDER_2M)], 512);
     assert_int_equal(merge(f, GFN(0), ORDER_1G), P2M_UNEQUAL);
     f->config.max_order = ORDER_4K;
     fixture_restart(f);
     gigabyte.end = GFN(512);
-    assert_int_equal(set_range(f, gigabyte, RAM, P2M_RAM_RW), P2M_OK);
+    must(set_range(f, gigabyte, RAM, P2M_RAM_RW));
     assert_int_equal(f->p2m.counts.ram[0], 512);
     assert_int_equal(merge(f, GFN(0), ORDER_2M), P2M_UNEQUAL);
 }
@@ -176,7 +175,7 @@ static void a_full_debt_is_busy_and_changes_nothing(void **state)
     struct fixture *f = *state;
     struct snapshot before;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     for (unsigned i = 0; i <= P2M_DEBT_MAX; i++)
         split(f, GFN(i * 512), ORDER_4K);
     for (unsigned i = 0; i < P2M_DEBT_MAX; i++)
@@ -195,15 +194,15 @@ static void make_candidate(struct fixture *fixture, gfn_t gfn)
 {
     mfn_t mfn = get(fixture, gfn).mfn;
 
-    assert_int_equal(set(fixture, gfn, mfn, ORDER_4K, P2M_RAM_RO), P2M_OK);
-    assert_int_equal(set(fixture, gfn, mfn, ORDER_4K, P2M_RAM_RW), P2M_OK);
+    must(set(fixture, gfn, mfn, ORDER_4K, P2M_RAM_RO));
+    must(set(fixture, gfn, mfn, ORDER_4K, P2M_RAM_RW));
 }
 
 static void candidates_merge_all_the_way_up(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     make_candidate(f, GFN(0x12345));
     assert_int_equal(get(f, GFN(0)).order, ORDER_2M);
     assert_int_equal(merge_candidates(f), 2);
@@ -215,7 +214,7 @@ static void a_split_alone_makes_no_candidate(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     split(f, GFN(0), ORDER_4K);
     assert_int_equal(merge_candidates(f), 0);
     assert_int_equal(get(f, GFN(0)).order, ORDER_4K);
@@ -225,11 +224,11 @@ static void a_candidate_that_changed_again_is_left_alone(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
     make_candidate(f, GFN(7));
-    assert_int_equal(set(f, GFN(8), MFN(RAM.mfn + 8), ORDER_4K, P2M_RAM_RO), P2M_OK);
+    must(set(f, GFN(8), MFN(RAM.mfn + 8), ORDER_4K, P2M_RAM_RO));
     assert_int_equal(merge_candidates(f), 0);
-    assert_int_equal(set(f, GFN(8), MFN(RAM.mfn + 8), ORDER_4K, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(8), MFN(RAM.mfn + 8), ORDER_4K, P2M_RAM_RW));
     assert_int_equal(merge_candidates(f), 1);
 }
 
@@ -237,7 +236,7 @@ static void more_candidates_than_can_be_noted_are_all_merged(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     for (uint64_t i = 0; i < 3 * P2M_CANDIDATES_MAX; i++)
         make_candidate(f, GFN(i * 512 + 1));
     for (unsigned merged = 0; merged < 3 * P2M_CANDIDATES_MAX + 1;) {
@@ -255,8 +254,8 @@ static void the_list_of_candidates_never_overflows(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
-    assert_int_equal(set(f, GFN(0x40000), MFN(0x80000), ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
+    must(set(f, GFN(0x40000), MFN(0x80000), ORDER_1G, P2M_RAM_RW));
     for (uint64_t i = 0; i < P2M_DEBT_MAX; i++)
         split(f, GFN(i * 512), ORDER_4K);
     for (uint64_t i = 0; i <= P2M_CANDIDATES_MAX; i++)
@@ -278,10 +277,10 @@ static void the_look_at_all_tables_sees_the_last_ones_too(void **state)
     struct fixture *f = *state;
     uint64_t last = f->config.end.gfn - 1;
 
-    assert_int_equal(set(f, GFN(last), RAM, ORDER_4K, P2M_RAM_RW), P2M_OK);
-    assert_int_equal(set(f, GFN(last), RAM, ORDER_4K, P2M_INVALID), P2M_OK);
+    must(set(f, GFN(last), RAM, ORDER_4K, P2M_RAM_RW));
+    must(set(f, GFN(last), RAM, ORDER_4K, P2M_INVALID));
     fixture_settle(f);
-    assert_int_equal(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW), P2M_OK);
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     for (uint64_t i = 0; i < P2M_CANDIDATES_MAX; i++)
         make_candidate(f, GFN(i * 512));
     merge_candidates(f);

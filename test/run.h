@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run of the random test: a world, choices, and the operations by name. Each operation is
+ * chosen, foretold, done, and checked along the path that it touched.
+ */
+#ifndef TEST_RUN_H
+#define TEST_RUN_H
+
+#include "choices.h"
+#include "world.h"
+
+struct run {
+    struct world world;
+    struct choices choices;
+    struct histogram *histogram;
+    struct p2m_debt *debt; /* of this operation */
+    struct p2m_debt before;
+};
+
+/* ---- choosing.c -------------------------------------------------------------------------------
+ */
+
+bool one_in(struct run *run, uint64_t times);
+
+/* A mood holds for some thousands of operations, and comes back. */
+bool is_in_mood(const struct run *run, unsigned which);
+
+gfn_t choose_gfn(struct run *run);
+gfn_t choose_any_gfn(struct run *run); /* now and then one that no verb may accept */
+enum p2m_type choose_type(struct run *run);
+unsigned choose_order(struct run *run);
+mfn_t choose_mfn(struct run *run, gfn_t gfn);
+
+/* Say what is being done. A verb that may change something is given a debt to add to, a quota and
+ * an allocation that fails besides; the quota that begin returns is for end to restore. */
+void aim_verb(struct run *run, enum verb verb, gfn_t gfn);
+uint64_t begin_verb(struct run *run, enum verb verb, gfn_t gfn);
+void end_verb(struct run *run, uint64_t quota);
+
+void count_outcome(struct run *run, enum outcome outcome, enum column column);
+
+/* A column for an order that somebody asked for: leaves and marks end at 1 GB. */
+enum column asked_column(unsigned order);
+
+/* ---- verbs_map.c: what changes the map --------------------------------------------------------
+ */
+
+void do_set(struct run *run);
+void do_set_range(struct run *run);
+void do_split(struct run *run);
+void do_merge(struct run *run);
+void do_candidates(struct run *run);
+void split_at(struct run *run, gfn_t gfn, unsigned order);
+void merge_at(struct run *run, gfn_t gfn, unsigned order);
+
+/* ---- verbs_use.c: what uses it, and what settles ----------------------------------------------
+ */
+
+void do_get(struct run *run);
+void do_mark_dirty(struct run *run);
+void do_pin(struct run *run);
+void do_unpin(struct run *run);
+void do_access(struct run *run);
+void access_as_guest(struct run *run, gfn_t gfn, enum verb verb);
+void do_settle_or_pay(struct run *run);
+
+#endif
