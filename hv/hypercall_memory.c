@@ -8,6 +8,7 @@
 #include "flush.h"
 #include "guest_linear.h"
 #include "memory_map.h"
+#include "print.h"
 #include "xen_abi.h"
 
 #include <xen/memory.h>
