@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "cpu.h"
+#include "flush.h"
 #include "frames.h"
 #include "lib.h"
 
@@ -32,7 +33,7 @@ static void clear(mfn_t mfn, unsigned order)
 /* The largest piece that the place in the guest, what is left, and the processor allow. */
 static unsigned largest_order(const struct domain *domain, gfn_t gfn, gfn_t end)
 {
-    unsigned order = domain->p2m.config.max_order;
+    unsigned order = p2m_max_order(&domain->p2m);
 
     while (order > 0 &&
            (!frame_is_aligned(gfn.gfn, order) || order_frames(order) > end.gfn - gfn.gfn))
@@ -49,7 +50,7 @@ static void note_reason(struct domain *domain, gfn_t gfn, gfn_t end, unsigned or
         return;
     if (order_frames(ORDER_1G) > end.gfn - frame_align_down(gfn.gfn, ORDER_1G))
         *reason = SLOT_PARTIAL;
-    else if (domain->p2m.config.max_order < ORDER_1G)
+    else if (p2m_max_order(&domain->p2m) < ORDER_1G)
         *reason = SLOT_NO_1G_PROCESSOR;
     else
         *reason = SLOT_NO_1G_FRAME;
@@ -77,6 +78,7 @@ static const char *give_piece(struct domain *domain, gfn_t gfn, unsigned *order)
     locked = p2m_lock(&domain->p2m);
     error = p2m_set_entry(locked, gfn, mapping, &debt);
     p2m_unlock(locked);
+    flush_settle(domain, &debt);
     if (error == P2M_OK)
         return NULL;
     frames_free(mapping.mfn, *order);

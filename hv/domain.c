@@ -12,14 +12,14 @@
 #include "events.h"
 #include "flush.h"
 #include "frames.h"
+#include "guest_memory.h"
 #include "lib.h"
 #include "print.h"
 #include "rtc.h"
 #include "vcpu.h"
 #include "vendor.h"
 
-/* ---- the engine's host (p2m/host.h) -----------------------------------------------------------
- */
+/* ---- the engine's host (p2m/host.h) --------------------------------------------------------- */
 
 static struct domain *domain_of(struct p2m *p2m)
 {
@@ -28,13 +28,7 @@ static struct domain *domain_of(struct p2m *p2m)
 
 mfn_t p2m_host_alloc_table(struct p2m *p2m)
 {
-    mfn_t table = frames_alloc(0, FRAME_TABLE, domain_of(p2m)->id);
-
-    if (mfn_is_valid(table)) {
-        memset(direct_map(table.mfn << FRAME_SHIFT), 0, FRAME_SIZE);
-        memset(p2m_host_table_info(table), 0, sizeof(struct p2m_table_info));
-    }
-    return table;
+    return frames_alloc(0, FRAME_TABLE, domain_of(p2m)->id);
 }
 
 void p2m_host_free_table(struct p2m *p2m, mfn_t table)
@@ -43,17 +37,22 @@ void p2m_host_free_table(struct p2m *p2m, mfn_t table)
     frames_free(table, 0);
 }
 
-struct p2m_table_info *p2m_host_table_info(mfn_t table)
+struct p2m_table_info *p2m_host_table_info(const struct p2m *p2m, mfn_t table)
 {
+    (void)p2m;
     return frames_table_info(table);
 }
 
 /* What is not RAM stays with whoever holds it: special pages outlive their place in the map. */
-void p2m_host_put_frames(struct p2m *p2m, mfn_t mfn, unsigned order, unsigned type)
+void p2m_host_put_frames(struct p2m *p2m, const struct p2m_frames *frames)
 {
     (void)p2m;
-    if (p2m_type_class(type) == P2M_CLASS_RAM)
-        frames_free(mfn, order);
+    if (p2m_type_class(frames->type) != P2M_CLASS_RAM)
+        return;
+    if (frames->became == P2M_BROKEN)
+        frames_set_state(frames->mfn, frames->order, FRAME_BROKEN, FRAME_OWNER_HOST);
+    else
+        frames_free(frames->mfn, frames->order);
 }
 
 void p2m_host_assert_failed(const char *expression, const char *file, int line)
@@ -61,8 +60,7 @@ void p2m_host_assert_failed(const char *expression, const char *file, int line)
     panic("assertion failed: %s (%s, line %d)", expression, file, line);
 }
 
-/* ---- create ------------------------------------------------------------------------------------
- */
+/* ---- create --------------------------------------------------------------------------------- */
 
 static const char *create_p2m(struct domain *domain, unsigned max_order)
 {
@@ -71,6 +69,7 @@ static const char *create_p2m(struct domain *domain, unsigned max_order)
         .format = vendor->format,
         .direct_map = direct_map(0),
         .end = domain->end,
+        .mfn_end = MFN((uint64_t)1 << (cpu_physical_bits() - FRAME_SHIFT)),
         .max_order = max_order < largest ? max_order : largest,
         .table_quota = (domain->end.gfn >> ORDER_2M) + 64, /* all of it in 4 KB pieces */
     };
@@ -97,6 +96,7 @@ static bool special_map(struct domain *domain, struct special_page *page, gfn_t 
     enum p2m_error error = p2m_set_entry(locked, gfn, mapping, &debt);
 
     p2m_unlock(locked);
+    flush_settle(domain, &debt);
     page->gfn = gfn;
     page->mapped = error == P2M_OK;
     domain->slot_reason[gfn.gfn >> ORDER_1G] = SLOT_SPECIAL;
@@ -174,8 +174,7 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
     return error;
 }
 
-/* ---- destroy ------------------------------------------------------------------------------------
- */
+/* ---- destroy -------------------------------------------------------------------------------- */
 
 static void special_free(struct special_page *page)
 {
@@ -189,6 +188,7 @@ void domain_destroy(struct domain *domain)
     struct p2m_debt debt = P2M_NO_DEBT;
     struct p2m_locked locked;
 
+    guest_unpin(domain, &domain->vcpu[0].info_page);
     if (domain->vcpu[0].vendor)
         vendor->vcpu_destroy(&domain->vcpu[0]);
     locked = p2m_lock(&domain->p2m);
@@ -203,8 +203,7 @@ void domain_destroy(struct domain *domain)
         special_free(&domain->acpi[i]);
 }
 
-/* ---- audit --------------------------------------------------------------------------------------
- */
+/* ---- audit ---------------------------------------------------------------------------------- */
 
 /* Do all frames of this leaf belong here, in the state that its type calls for? By whole blocks. */
 static bool leaf_is_ours(const struct domain *domain, mfn_t mfn, unsigned order,
@@ -247,13 +246,14 @@ static uint64_t audit_frames(const struct domain *domain, const struct p2m_audit
                              uint64_t ram)
 {
     struct frame_counts counts = frames_count_of(domain->id);
+    struct p2m_unpaid unpaid = p2m_unpaid(&domain->p2m);
     const char *what = NULL;
     uint64_t errors = frames_audit(&what);
 
     if (errors)
         print("audit: machine frames: %s (%lu errors)\n", what, errors);
-    if (counts.frames[FRAME_RAM] + counts.frames[FRAME_OWED] != ram + domain->p2m.unpaid.frames ||
-        counts.frames[FRAME_TABLE] != report->recounted.tables + domain->p2m.unpaid.tables) {
+    if (counts.frames[FRAME_RAM] + counts.frames[FRAME_OWED] != ram + unpaid.ram ||
+        counts.frames[FRAME_TABLE] != report->recounted.tables + unpaid.tables) {
         print("audit: the guest owns %lu RAM frames and %lu tables, its map holds %lu and "
               "%lu\n",
               counts.frames[FRAME_RAM], counts.frames[FRAME_TABLE], ram, report->recounted.tables);
@@ -286,8 +286,7 @@ uint64_t domain_audit(struct domain *domain)
     return errors + audit_frames(domain, &report, ram) + audit_slots(domain);
 }
 
-/* ---- slots --------------------------------------------------------------------------------------
- */
+/* ---- slots ---------------------------------------------------------------------------------- */
 
 /* The first entry of the slot that maps anything, or its empty last one. */
 static struct p2m_entry first_in_slot(struct p2m_walking walking, gfn_t gfn)

@@ -33,9 +33,9 @@ static void stop_at(struct vcpu *vcpu, enum stop_reason reason, const struct p2m
 /* Spurious: the map allows it by now, and the processor may have kept what it said before. */
 static void try_again(struct vcpu *vcpu, const struct p2m_entry *entry)
 {
-    if (vcpu->spurious_address != vcpu->exit.fault.address)
+    if (vcpu->spurious_rip != vcpu->registers.rip)
         vcpu->spurious_count = 0;
-    vcpu->spurious_address = vcpu->exit.fault.address;
+    vcpu->spurious_rip = vcpu->registers.rip;
     if (++vcpu->spurious_count > SPURIOUS_MAX)
         stop_at(vcpu, STOP_HOST_BUG, entry);
     vendor->flush(vcpu);

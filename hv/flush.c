@@ -15,8 +15,10 @@ static void mark_owed(const struct domain *domain, const struct p2m_debt *debt)
     for (unsigned i = 0; i < debt->count; i++) {
         const struct p2m_owed *owed = &debt->owed[i];
 
-        if (owed->kind == P2M_OWED_FRAMES && p2m_type_class(owed->type) == P2M_CLASS_RAM)
-            frames_set_state(owed->mfn, owed->order, FRAME_OWED, domain->id);
+        const struct p2m_frames *frames = &owed->frames;
+
+        if (owed->kind == P2M_OWED_FRAMES && p2m_type_class(frames->type) == P2M_CLASS_RAM)
+            frames_set_state(frames->mfn, frames->order, FRAME_OWED, domain->id);
     }
 }
 
@@ -40,6 +42,19 @@ void flush_settle(struct domain *domain, struct p2m_debt *debt)
     locked = p2m_lock(&domain->p2m);
     p2m_pay(locked, debt);
     p2m_unlock(locked);
+}
+
+void flush_merge(struct domain *domain)
+{
+    struct p2m_debt debt = P2M_NO_DEBT;
+    struct p2m_locked locked;
+
+    if (!p2m_has_candidates(&domain->p2m))
+        return;
+    locked = p2m_lock(&domain->p2m);
+    p2m_merge_candidates(locked, &debt);
+    p2m_unlock(locked);
+    flush_settle(domain, &debt);
 }
 
 void flush_enter(struct vcpu *vcpu)

@@ -17,6 +17,12 @@
 void flush_settle(struct domain *domain, struct p2m_debt *debt);
 
 /*
+ * flush_merge - a quiet moment: what became alike in the map becomes superpages again, one debt's
+ * worth of it.
+ */
+void flush_merge(struct domain *domain);
+
+/*
  * flush_enter, flush_leave - around guest mode. After flush_enter, and until flush_leave, whoever
  * settles a debt of this guest's waits for this vCPU.
  */

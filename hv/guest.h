@@ -135,7 +135,7 @@ struct vcpu {
     uint64_t seen_generation;
 
     /* Faults in a row that the map allows; see fault.c. */
-    uint64_t spurious_address;
+    uint64_t spurious_rip;
     unsigned spurious_count;
 
     uint64_t exits[EXIT_REASONS];

@@ -21,6 +21,7 @@ int64_t hypercall_map_error(enum p2m_error error)
     case P2M_OK:
         return 0;
     case P2M_NO_MEMORY:
+    case P2M_DEBT_FULL:
         return -XEN_ENOMEM;
     case P2M_BUSY:
         return -XEN_EBUSY;
@@ -89,7 +90,7 @@ static enum p2m_error make_room(struct p2m_locked locked, struct special_page *p
 /* At the new place, or back at the old one, whose table is still there. */
 static enum p2m_error put_page(struct p2m_locked locked, struct special_page *page, gfn_t gfn)
 {
-    struct p2m_debt none = P2M_NO_DEBT; /* nothing is displaced any more */
+    struct p2m_debt none = P2M_NO_DEBT; /* nothing is there any more that could be displaced */
     enum p2m_error error = set_page(locked, gfn, page, &none);
 
     if (error != P2M_OK)

@@ -59,10 +59,10 @@ static void describe_machine(void)
 
 static void describe_map(struct domain *domain, const char *when)
 {
-    const struct p2m_counts *counts = &domain->p2m.counts;
+    struct p2m_counts counts = p2m_counts(&domain->p2m);
 
     print("%s: %s has %lu x 1 GB, %lu x 2 MB, %lu x 4 KB of RAM in %lu table pages\n", domain->name,
-          when, counts->ram[2], counts->ram[1], counts->ram[0], counts->tables);
+          when, counts.ram[2], counts.ram[1], counts.ram[0], counts.tables);
 }
 
 static void on_phase(struct domain *domain, unsigned phase)

@@ -23,8 +23,7 @@ void report_init(enum report_hold hold)
     holding = hold;
 }
 
-/* ---- JSON, as far as it is needed -------------------------------------------------------------
- */
+/* ---- JSON, as far as it is needed ----------------------------------------------------------- */
 
 static void put(void *to, char c)
 {
@@ -74,8 +73,7 @@ static void write_frames(void)
     write("\"total\":%lu},", total);
 }
 
-/* ---- records ----------------------------------------------------------------------------------
- */
+/* ---- records -------------------------------------------------------------------------------- */
 
 void report_host(void)
 {
@@ -103,15 +101,37 @@ static void wait_for_host_command(void)
         cpu_pause();
 }
 
+/* Stretches of guest RAM whose machine frames follow one another: fewer is better memory. */
+static uint64_t count_runs(struct domain *domain)
+{
+    struct p2m_locked locked = p2m_lock(&domain->p2m);
+    struct p2m_entry before = { .type = P2M_INVALID };
+    uint64_t runs = 0;
+    gfn_t gfn = GFN(0);
+
+    while (gfn.gfn < domain->end.gfn) {
+        struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+        uint64_t follows = before.mfn.mfn + order_frames(before.order);
+
+        if (p2m_type_class(entry.type) == P2M_CLASS_RAM)
+            runs += before.type != entry.type || follows != entry.mfn.mfn;
+        before = entry;
+        gfn = gfn_add(gfn, order_frames(entry.order));
+    }
+    p2m_unlock(locked);
+    return runs;
+}
+
 void report_phase(struct domain *domain, enum phase phase)
 {
-    const struct p2m_counts *counts = &domain->p2m.counts;
-    uint64_t special = counts->other[0] + counts->other[1] + counts->other[2];
+    struct p2m_counts counts = p2m_counts(&domain->p2m);
+    uint64_t special = counts.other[0] + counts.other[1] + counts.other[2];
 
     write("{\"record\":\"phase\",\"guest\":%u,\"name\":\"%s\",\"ram_1g\":%lu,\"ram_2m\":%lu,"
-          "\"ram_4k\":%lu,\"special\":%lu,\"table_pages\":%lu,\"root\":%lu,\"guest_ns\":%lu,",
-          domain->id, phase_name(phase), counts->ram[2], counts->ram[1], counts->ram[0], special,
-          counts->tables, p2m_root_address(&domain->p2m), guest_time_ns(domain));
+          "\"ram_4k\":%lu,\"special\":%lu,\"runs\":%lu,\"table_pages\":%lu,\"root\":%lu,\"guest_"
+          "ns\":%lu,",
+          domain->id, phase_name(phase), counts.ram[2], counts.ram[1], counts.ram[0], special,
+          count_runs(domain), counts.tables, p2m_root_address(&domain->p2m), guest_time_ns(domain));
     write_end();
     wait_for_host_command();
 }
@@ -132,7 +152,7 @@ static void write_slots(struct domain *domain)
 
 void report_guest(struct domain *domain, uint64_t audit_errors)
 {
-    const struct p2m_events *events = &domain->p2m.events;
+    struct p2m_events events = p2m_events(&domain->p2m);
 
     write("{\"record\":\"guest\",\"id\":%u,", domain->id);
     write_string("name", domain->name);
@@ -141,7 +161,7 @@ void report_guest(struct domain *domain, uint64_t audit_errors)
     write("\"memory_frames\":%lu,\"audit_errors\":%lu,\"faults\":%lu,", domain->memory_frames,
           audit_errors, domain->faults);
     write("\"splits\":{\"1g\":%lu,\"2m\":%lu},\"merges\":{\"1g\":%lu,\"2m\":%lu},",
-          events->splits[2], events->splits[1], events->merges[2], events->merges[1]);
+          events.splits[2], events.splits[1], events.merges[2], events.merges[1]);
     write("\"exits\":{");
     for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
         write("%s\"%s\":%lu", reason ? "," : "", exit_reason_name(reason),

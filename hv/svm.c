@@ -48,8 +48,7 @@ static struct svm_vcpu *of(const struct vcpu *vcpu)
     return vcpu->vendor;
 }
 
-/* ---- the processor ----------------------------------------------------------------------------
- */
+/* ---- the processor -------------------------------------------------------------------------- */
 
 static const char *svm_missing(void)
 {
@@ -119,8 +118,7 @@ static bool svm_enable(void)
     return svm.asids > 1;
 }
 
-/* ---- a vCPU -----------------------------------------------------------------------------------
- */
+/* ---- a vCPU --------------------------------------------------------------------------------- */
 
 static void intercept(struct vmcb *vmcb, unsigned word, unsigned bit)
 {
@@ -206,8 +204,7 @@ static void svm_vcpu_destroy(struct vcpu *vcpu)
     vcpu->vendor = NULL;
 }
 
-/* ---- translations -----------------------------------------------------------------------------
- */
+/* ---- translations --------------------------------------------------------------------------- */
 
 static void svm_flush(struct vcpu *vcpu)
 {
@@ -228,8 +225,7 @@ static void assign_asid(struct svm_vcpu *self)
     self->asid_round = svm.asid_round;
 }
 
-/* ---- interrupts -------------------------------------------------------------------------------
- */
+/* ---- interrupts ----------------------------------------------------------------------------- */
 
 /* The processor itself waits for IF and the shadow: no interrupt window is needed. */
 static void svm_offer_interrupt(struct vcpu *vcpu, uint8_t vector)
@@ -279,8 +275,7 @@ static void recover_event(struct svm_vcpu *self)
         self->taken = false;
 }
 
-/* ---- run --------------------------------------------------------------------------------------
- */
+/* ---- run ------------------------------------------------------------------------------------ */
 
 /* XCR0 is the processor's one and only: no exit says that the guest set it. */
 static void load_xcr0(const struct vcpu *vcpu)
@@ -320,8 +315,7 @@ static void svm_run(struct vcpu *vcpu)
         interrupts_take();
 }
 
-/* ---- MSRs -------------------------------------------------------------------------------------
- */
+/* ---- MSRs ----------------------------------------------------------------------------------- */
 
 static uint64_t *msr_place(struct vmcb *vmcb, uint32_t msr)
 {
@@ -403,8 +397,7 @@ static bool svm_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
-/* ---- for people -------------------------------------------------------------------------------
- */
+/* ---- for people ----------------------------------------------------------------------------- */
 
 static void svm_dump(struct vcpu *vcpu)
 {

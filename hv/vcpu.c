@@ -56,8 +56,7 @@ static void stop(struct vcpu *vcpu, enum stop_reason reason)
            vcpu->exit.code, vcpu->exit.info[0], vcpu->exit.info[1]);
 }
 
-/* ---- one handler an exit reason ---------------------------------------------------------------
- */
+/* ---- one handler an exit reason ------------------------------------------------------------- */
 
 static void on_hypercall(struct vcpu *vcpu)
 {
@@ -191,8 +190,7 @@ const char *exit_reason_name(enum exit_reason reason)
     return exit_handlers[reason].name;
 }
 
-/* ---- interrupts and time ----------------------------------------------------------------------
- */
+/* ---- interrupts and time -------------------------------------------------------------------- */
 
 static uint8_t wanted_vector(struct vcpu *vcpu)
 {
@@ -250,6 +248,7 @@ static uint8_t prepare_entry(struct vcpu *vcpu)
 
 static void wait_for_event(struct vcpu *vcpu)
 {
+    flush_merge(vcpu->domain);
     while (!wanted_vector(vcpu)) {
         arm(next_wake(vcpu));
         interrupts_wait();

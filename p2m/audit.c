@@ -42,6 +42,8 @@ static const char *entry_fault(const struct p2m *p2m, uint64_t entry, gfn_t gfn,
             return "leaf larger than allowed";
         if (!frame_is_aligned(mfn.mfn, order))
             return "misaligned leaf";
+        if (mfn.mfn + order_frames(order) > p2m->config.mfn_end.mfn)
+            return "leaf beyond the machine's frames";
         break;
     }
     if (type >= P2M_TYPE_COUNT || settled != entry_make(format, mfn, type, level))
@@ -64,7 +66,7 @@ static void add_counts(struct p2m_counts *counts, const struct p2m_table_info *i
 static void audit_table(const struct p2m *p2m, mfn_t table, gfn_t base, unsigned level,
                         struct p2m_audit *report)
 {
-    const struct p2m_table_info *info = p2m_host_table_info(table);
+    const struct p2m_table_info *info = p2m_host_table_info(p2m, table);
     struct p2m_table_info recounted = table_recount(p2m, table, level);
     pte_t *entries = table_entries(p2m, table);
 
@@ -118,5 +120,7 @@ void p2m_audit(struct p2m_locked locked, struct p2m_audit *report)
         complain(report, GFN(0), LEVELS, "counts of the map differ from a recount");
     if (p2m->reserve_count != 0)
         complain(report, GFN(0), LEVELS, "table pages left in the reserve between verbs");
+    if (p2m->counts.tables + p2m->unpaid.tables > p2m->config.table_quota)
+        complain(report, GFN(0), LEVELS, "more table pages than the quota");
     audit_pins(locked, report);
 }

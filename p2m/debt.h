@@ -11,10 +11,17 @@
 void debt_flush(const struct p2m *p2m, struct p2m_debt *debt);
 
 /* One more item, and what it takes out of the counts; the caller saw to it that there is room. */
-void debt_add(struct p2m *p2m, struct p2m_debt *debt, struct p2m_owed owed,
+void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owed,
               const struct p2m_counts *counts);
 
 /* Whatever this entry named left the map. */
-void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot, uint64_t old);
+struct p2m_change {
+    uint64_t old, new;
+};
+void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot,
+                    const struct p2m_change *change);
+
+/* Does this debt, not settled yet, hold frames that were mapped in [gfn, gfn + frames)? */
+bool debt_holds(const struct p2m *p2m, const struct p2m_debt *debt, gfn_t gfn, uint64_t frames);
 
 #endif

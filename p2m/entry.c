@@ -46,7 +46,7 @@ static void counts_add_info(struct p2m_counts *counts, const struct p2m_table_in
 /* The records know each table's leaves: no deeper than the last entries that name a table. */
 static struct p2m_counts table_counts(const struct p2m *p2m, mfn_t table, unsigned level)
 {
-    const struct p2m_table_info *info = p2m_host_table_info(table);
+    const struct p2m_table_info *info = p2m_host_table_info(p2m, table);
     struct walk walk = walk_table(p2m, table, level, GFN(0));
     struct p2m_counts counts = { .tables = 0 };
 
@@ -56,7 +56,8 @@ static struct p2m_counts table_counts(const struct p2m *p2m, mfn_t table, unsign
     walk.floor = 1;
     while (walk_step(&walk))
         if (walk_kind(&walk) == ENTRY_TABLE)
-            counts_add_info(&counts, p2m_host_table_info(entry_mfn(walk.entry)), walk.level - 1);
+            counts_add_info(&counts, p2m_host_table_info(p2m, entry_mfn(walk.entry)),
+                            walk.level - 1);
     return counts;
 }
 
@@ -104,7 +105,7 @@ static unsigned joined_at(const struct p2m *p2m, struct slot slot, uint64_t entr
 
 static void info_move(struct p2m *p2m, struct slot slot, uint64_t old, uint64_t new)
 {
-    struct p2m_table_info *info = p2m_host_table_info(slot.table);
+    struct p2m_table_info *info = p2m_host_table_info(p2m, slot.table);
     uint16_t *less = info_counter(p2m, info, old, slot.level);
     uint16_t *more = info_counter(p2m, info, new, slot.level);
 
@@ -165,7 +166,7 @@ uint64_t entry_exchange(struct p2m *p2m, struct slot slot, uint64_t new)
 void entry_fill_table(struct p2m *p2m, mfn_t table, uint64_t entry, unsigned level)
 {
     const struct pt_format *format = p2m->config.format;
-    struct p2m_table_info *info = p2m_host_table_info(table);
+    struct p2m_table_info *info = p2m_host_table_info(p2m, table);
     struct p2m_table_info filled = { .joined = TABLE_ENTRIES - 1 };
     pte_t *entries = table_entries(p2m, table);
     uint16_t *counter;

@@ -14,7 +14,7 @@
  */
 bool entry_change(struct p2m *p2m, struct slot slot, uint64_t *old, uint64_t new) P2M_MUST_CHECK;
 
-/* The same, until it has worked; returns the old entry with every A and D that was ever set. */
+/* The same, until it has worked; returns the old entry with every A and D set up to then. */
 uint64_t entry_exchange(struct p2m *p2m, struct slot slot, uint64_t new);
 
 /* Fill a page that nobody can see yet with the 512 pieces of an entry, and its record with them. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a table format is: bits, as data. One instance per format, in npt.c and ept.c, and nobody
- * else names a hardware bit. Knows no operation on entries: that is entry.h.
+ * else names a hardware bit. Knows no operation on entries: that is pte.h.
  *
  *      63      57 56   55    52 51                        12 11          0
  *     +----------+---+--------+----------------------------+-------------+

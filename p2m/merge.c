@@ -21,16 +21,17 @@ static void note(struct p2m *p2m, struct p2m_candidate candidate)
 
 void merge_note(struct p2m *p2m, struct slot slot)
 {
-    struct p2m_candidate candidate = { slot.gfn, level_order(slot.level + 1) };
+    struct p2m_table_info *info = p2m_host_table_info(p2m, slot.table);
+    struct slot above;
 
-    if (slot.level == ROOT_LEVEL || p2m_host_table_info(slot.table)->joined != TABLE_ENTRIES - 1)
+    if (slot.level == ROOT_LEVEL || info->joined != TABLE_ENTRIES - 1 || info->candidate)
         return;
-    candidate.gfn = level_base(slot.gfn, slot.level + 1);
-    for (unsigned i = 0; i < p2m->candidate_count; i++)
-        if (p2m->candidate[i].gfn.gfn == candidate.gfn.gfn &&
-            p2m->candidate[i].order == candidate.order)
-            return;
-    note(p2m, candidate);
+    above = table_find(p2m, slot.gfn, slot.level + 1);
+    if (!table_is_alike(p2m, above))
+        return; /* misaligned, or larger than leaves may be */
+    info->candidate = 1;
+    note(p2m,
+         (struct p2m_candidate){ level_base(slot.gfn, above.level), level_order(above.level) });
 }
 
 enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, struct p2m_debt *debt)
@@ -42,32 +43,52 @@ enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, st
     struct slot slot;
 
     if (order % ORDER_STEP || level == 0 || level > ROOT_LEVEL || gfn.gfn >= p2m->config.end.gfn)
-        return P2M_UNEQUAL;
+        return P2M_BAD_RANGE;
     slot = table_find(p2m, gfn, level);
     if (slot.level != level || !table_is_alike(p2m, slot))
         return P2M_UNEQUAL;
     if (debt->count == P2M_DEBT_MAX)
-        return P2M_BUSY;
+        return P2M_DEBT_FULL;
     owed.gfn = level_base(gfn, level);
-    owed.mfn = table_merge(locked, slot);
-    debt_add(p2m, debt, owed, &one_table);
+    owed.table = table_merge(locked, slot);
+    debt_add(p2m, debt, &owed, &one_table);
     merge_note(p2m, slot);
     return P2M_OK;
 }
 
-/* More candidates than there was room for: the records of all tables say which can merge. The walk
+/* The table at this place is no candidate any more; merge it if it still is all alike. */
+static unsigned merge_candidate(struct p2m_locked locked, gfn_t gfn, unsigned level,
+                                struct p2m_debt *debt)
+{
+    struct p2m *p2m = locked.p2m;
+    struct slot slot = table_find(p2m, gfn, level);
+    uint64_t entry = entry_read(slot_entry(p2m, slot));
+
+    if (slot.level != level || entry_kind(p2m->config.format, entry, level) != ENTRY_TABLE)
+        return 0;
+    p2m_host_table_info(p2m, entry_mfn(entry))->candidate = 0;
+    return p2m_merge(locked, gfn, level_order(level), debt) == P2M_OK;
+}
+
+/* More candidates than there was room for: the records of all tables say which they are. The walk
  * goes to the end of the tables, which is beyond the end of the map. */
 static unsigned merge_everywhere(struct p2m_locked locked, struct p2m_debt *debt)
 {
-    struct walk walk = walk_range(locked.p2m, GFN(0), GFN(UINT64_MAX));
+    struct p2m *p2m = locked.p2m;
+    struct walk walk = walk_range(p2m, GFN(0), GFN(UINT64_MAX));
     unsigned merged = 0;
 
     walk.floor = 1;
     while (debt->count < P2M_DEBT_MAX && walk_step(&walk))
         if (walk_kind(&walk) == ENTRY_TABLE &&
-            p2m_merge(locked, walk.gfn, level_order(walk.level), debt) == P2M_OK)
-            merged++;
+            p2m_host_table_info(p2m, entry_mfn(walk.entry))->candidate)
+            merged += merge_candidate(locked, walk.gfn, walk.level, debt);
     return merged;
+}
+
+bool p2m_has_candidates(const struct p2m *p2m)
+{
+    return p2m->candidate_count > 0;
 }
 
 unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt)
@@ -83,8 +104,8 @@ unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt)
             merged += merge_everywhere(locked, debt);
             if (debt->count == P2M_DEBT_MAX)
                 note(p2m, candidate);
-        } else if (p2m_merge(locked, candidate.gfn, candidate.order, debt) == P2M_OK) {
-            merged++;
+        } else {
+            merged += merge_candidate(locked, candidate.gfn, candidate.order / ORDER_STEP, debt);
         }
     }
     return merged;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making entries, and comparing them. Every value that a live entry ever holds is made here.
+ * Making entries, and comparing them. Refuses to know where an entry is stored.
  */
 #include "pte.h"
 
@@ -27,13 +27,14 @@ uint64_t entry_piece(const struct pt_format *format, uint64_t entry, unsigned le
 
 bool entry_joins(const struct pt_format *format, uint64_t entry, uint64_t next, unsigned level)
 {
-    uint64_t alike = ~entry_volatile(format);
+    uint64_t alike = ~(entry_volatile(format) | PTE_ADDRESS);
 
     switch (entry_kind(format, entry, level)) {
     case ENTRY_TABLE:
         return false;
     case ENTRY_LEAF:
-        return ((entry + ((uint64_t)FRAME_SIZE << level_order(level))) & alike) == (next & alike);
+        return !((entry ^ next) & alike) &&
+               entry_mfn(next).mfn == entry_mfn(entry).mfn + order_frames(level_order(level));
     default:
         return entry == next;
     }

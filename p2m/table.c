@@ -9,6 +9,7 @@ struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
 {
     struct slot slot = { .table = p2m->root, .level = ROOT_LEVEL, .gfn = gfn };
 
+    ASSERT(mfn_is_valid(p2m->root)); /* not after p2m_destroy */
     while (slot.level > level) {
         uint64_t entry = entry_read(slot_entry(p2m, slot));
 
@@ -20,7 +21,7 @@ struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
     return slot;
 }
 
-/* ---- the reserve: a stack of zeroed pages, linked through their first word ------------------- */
+/* ---- the reserve: a stack of pages, linked through their first word ------------------------- */
 
 static uint64_t table_charge(const struct p2m *p2m)
 {
@@ -64,7 +65,7 @@ void table_unreserve(struct p2m_locked locked)
         p2m_host_free_table(locked.p2m, reserve_take(locked.p2m));
 }
 
-/* ---- down: split and link -------------------------------------------------------------------- */
+/* ---- down: split and link ------------------------------------------------------------------- */
 
 struct slot p2m_next_level(struct p2m_locked locked, struct slot slot)
 {
@@ -97,8 +98,7 @@ struct slot table_reach(struct p2m_locked locked, gfn_t gfn, unsigned level)
     return slot;
 }
 
-/* ---- up: merge --------------------------------------------------------------------------------
- */
+/* ---- up: merge ------------------------------------------------------------------------------ */
 
 bool table_is_alike(const struct p2m *p2m, struct slot slot)
 {
@@ -108,7 +108,7 @@ bool table_is_alike(const struct p2m *p2m, struct slot slot)
 
     if (slot.level == 0 || entry_kind(format, entry, slot.level) != ENTRY_TABLE)
         return false;
-    if (p2m_host_table_info(entry_mfn(entry))->joined != TABLE_ENTRIES - 1)
+    if (p2m_host_table_info(p2m, entry_mfn(entry))->joined != TABLE_ENTRIES - 1)
         return false;
     first = entry_read(&table_entries(p2m, entry_mfn(entry))[0]);
     switch (entry_kind(format, first, slot.level - 1)) {
@@ -123,7 +123,7 @@ bool table_is_alike(const struct p2m *p2m, struct slot slot)
     }
 }
 
-uint64_t table_late_bits(const struct p2m *p2m, mfn_t table)
+uint64_t table_volatile_bits(const struct p2m *p2m, mfn_t table)
 {
     pte_t *entries = table_entries(p2m, table);
     uint64_t bits = 0;
@@ -141,7 +141,7 @@ mfn_t table_merge(struct p2m_locked locked, struct slot slot)
     uint64_t whole = entry_read(&table_entries(p2m, table)[0]);
 
     if (entry_kind(format, whole, slot.level - 1) == ENTRY_LEAF)
-        whole |= format->superpage | table_late_bits(p2m, table);
+        whole |= format->superpage | table_volatile_bits(p2m, table);
     entry_exchange(p2m, slot, whole);
     if (whole)
         p2m->events.merges[slot.level]++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The radix tree: find, link, split, merge, free, and the table pages that this takes. Knows no
- * types: an entry is empty, a mark, a leaf or a table, and its pieces are entry.h's business.
+ * types: an entry is empty, a mark, a leaf or a table, and its pieces are pte.h's business.
  */
 #ifndef P2M_TABLE_H
 #define P2M_TABLE_H
@@ -12,7 +12,7 @@
 struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level);
 
 /*
- * table_reserve - take `count` zeroed pages from the host, within the quota, or none.
+ * table_reserve - take `count` pages from the host, within the quota, or none.
  * table_unreserve - give back what the verb did not need after all.
  */
 enum p2m_error table_reserve(struct p2m_locked locked, uint64_t count) P2M_MUST_CHECK;
@@ -34,8 +34,8 @@ bool table_is_alike(const struct p2m *p2m, struct slot slot);
 /* Make it so; the table leaves the map and is returned. */
 mfn_t table_merge(struct p2m_locked locked, struct slot slot);
 
-/* Every A and D bit that the processor set in a dead table of a merge since it was read. */
-uint64_t table_late_bits(const struct p2m *p2m, mfn_t table);
+/* The A and D bits of all entries of a table together; of a dead one, also those that came late. */
+uint64_t table_volatile_bits(const struct p2m *p2m, mfn_t table);
 
 /* A dead table page goes back to the host. */
 void table_free(struct p2m_locked locked, mfn_t table);

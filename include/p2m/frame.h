@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The words that everything else is written in: guest frames, machine frames, orders, ranges.
- * Knows arithmetic and nothing else: no tables, no types, no hypervisor.
+ * The words that everything else is written in: guest frames, machine frames, orders, ranges,
+ * types. Knows arithmetic and nothing else: no tables, no hypervisor, not what a type means.
  */
 #ifndef P2M_FRAME_H
 #define P2M_FRAME_H
@@ -82,5 +82,17 @@ static inline uint64_t gfn_range_frames(struct gfn_range range)
 {
     return range.end.gfn - range.from.gfn;
 }
+
+/* What a guest frame is. Kept in four software bits of each entry; 0 must be P2M_INVALID. */
+enum p2m_type {
+    P2M_INVALID = 0, /* nothing there */
+    P2M_RAM_RW,      /* ordinary memory */
+    P2M_RAM_RO,      /* memory that the guest may read and execute */
+    P2M_MMIO,        /* a device's registers, uncached */
+    P2M_SPECIAL,     /* a page of the host's that the guest shares: rings, shared_info */
+    P2M_POD,         /* a mark: promised, populated by the first touch */
+    P2M_BROKEN,      /* memory with a hardware error was here, and its frame is gone for good */
+    P2M_TYPE_COUNT
+};
 
 #endif

@@ -14,20 +14,22 @@ struct p2m;
 /*
  * What the engine remembers of a table page, kept by the host beside its record of that frame
  * (found by p2m_host_table_info), so that a table page itself holds nothing but entries.
- * Only p2m/entry.c writes it. Counts are of the table's own 512 entries.
+ * Only p2m/entry.c writes it, but for `candidate`, which is p2m/merge.c's. Counts are of the
+ * table's own 512 entries.
  */
 struct p2m_table_info {
-    uint16_t ram;     /* leaves whose type is RAM */
-    uint16_t markers; /* populate-on-demand markers */
-    uint16_t other;   /* leaves and marks of any other type */
-    uint16_t tables;  /* entries that name a table */
-    uint16_t joined;  /* neighbours that continue each other: 511 means that it can merge */
-    uint16_t spare;
+    uint16_t ram;       /* leaves whose type is RAM */
+    uint16_t markers;   /* populate-on-demand markers */
+    uint16_t other;     /* leaves and marks of any other type */
+    uint16_t tables;    /* entries that name a table */
+    uint16_t joined;    /* neighbours that continue each other: 511 means that all are alike */
+    uint16_t candidate; /* became alike by a change, not by a split: may be merged unasked */
 };
 
 /*
- * p2m_host_alloc_table - one frame for a table of this P2M, filled with zeroes.
- *   Units:   one 4K frame, inside the direct map that p2m_create was given.
+ * p2m_host_alloc_table - one frame for a table of this P2M.
+ *   Units:   one 4K frame, inside the direct map that p2m_create was given; its contents and its
+ *            record may be anything.
  *   Context: P2M lock held, before anything was changed.
  *   Errors:  INVALID_MFN when the host has none to give; the verb then fails, the map untouched.
  *   Debts:   none; the frame comes back through p2m_host_free_table.
@@ -47,19 +49,29 @@ void p2m_host_free_table(struct p2m *p2m, mfn_t table);
  * p2m_host_table_info - where the host keeps the record of this table page.
  *   Units:   a frame that p2m_host_alloc_table returned.
  *   Context: P2M lock held.
- *   Errors:  none; never NULL. The record is zero when the page was just handed out.
+ *   Errors:  none; never NULL.
  *   Debts:   none.
  */
-struct p2m_table_info *p2m_host_table_info(mfn_t table);
+struct p2m_table_info *p2m_host_table_info(const struct p2m *p2m, mfn_t table);
+
+/* Frames that left the map, and what is known of them. */
+struct p2m_frames {
+    mfn_t mfn;
+    unsigned order;       /* 0, 9 or 18: 2^order frames */
+    enum p2m_type type;   /* what they were mapped as */
+    enum p2m_type became; /* what was put in their place; P2M_BROKEN: never use them again */
+    bool accessed;        /* by the guest or by the host, since they were mapped */
+    bool dirty;           /* not dirty: they hold what they held when they were mapped */
+};
 
 /*
  * p2m_host_put_frames - frames that left the map come back; no processor can reach them any more.
- *   Units:   2^order frames from mfn, order 0, 9 or 18; type is the p2m_type they were mapped as.
- *   Context: P2M lock held, while a settled debt is paid. Contents are the guest's last.
+ *   Units:   as in struct p2m_frames.
+ *   Context: P2M lock held, while a settled debt is paid.
  *   Errors:  none.
  *   Debts:   none.
  */
-void p2m_host_put_frames(struct p2m *p2m, mfn_t mfn, unsigned order, unsigned type);
+void p2m_host_put_frames(struct p2m *p2m, const struct p2m_frames *frames);
 
 /*
  * p2m_host_assert_failed - the engine found a bug of its own or of its caller's. Never a guest's.

@@ -26,18 +26,6 @@ const char *p2m_format_name(const struct pt_format *format); /* "npt", "ept" */
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
-/* What a guest frame is. Kept in four software bits of each entry; 0 must be P2M_INVALID. */
-enum p2m_type {
-    P2M_INVALID = 0, /* nothing there */
-    P2M_RAM_RW,      /* ordinary memory */
-    P2M_RAM_RO,      /* memory that the guest may read and execute */
-    P2M_MMIO,        /* a device's registers, uncached */
-    P2M_SPECIAL,     /* a page of the host's that the guest shares: rings, shared_info */
-    P2M_POD,         /* a marker: promised, populated by the first touch */
-    P2M_BROKEN,      /* memory with a hardware error: no frame, and never one again */
-    P2M_TYPE_COUNT
-};
-
 /* What a type means, as data. */
 enum p2m_class {
     P2M_CLASS_NONE,   /* nothing */
@@ -62,14 +50,16 @@ unsigned p2m_type_rights(enum p2m_type type);
 enum p2m_error {
     P2M_OK = 0,
     /* the caller's */
-    P2M_BAD_RANGE, /* misaligned, empty, beyond the end of the map, or an order that is none */
-    P2M_BAD_TYPE,  /* not a type, or not one that this verb accepts */
+    P2M_BAD_RANGE, /* misaligned, empty, beyond an end, or an order that is none */
+    P2M_BAD_TYPE,  /* not a type, or there is nothing of the type that this verb needs */
     /* resources' */
-    P2M_NO_MEMORY, /* the host gave no table page, or the guest's quota of them is used up */
+    P2M_NO_MEMORY, /* the host gave no table page; the guest's quota of them, or all pins, are used
+                    */
+    P2M_DEBT_FULL, /* the debt holds P2M_DEBT_MAX items: settle and pay it, then call again */
     /* the moment's */
-    P2M_BUSY,     /* the host holds a pointer into the range (a pin), or the debt is full */
-    P2M_OCCUPIED, /* other frames are mapped there: set P2M_INVALID, settle, then map */
-    P2M_UNEQUAL,  /* nothing to merge: the entries are not all alike, or are no table */
+    P2M_BUSY,     /* the host holds a pointer into the range (a pin) */
+    P2M_OCCUPIED, /* frames are mapped there: set P2M_INVALID, settle, pay, then map */
+    P2M_UNEQUAL,  /* nothing to merge: no table, or its entries are not all alike */
 };
 
 const char *p2m_error_name(enum p2m_error error);
@@ -85,10 +75,11 @@ enum p2m_owed_kind { P2M_OWED_FRAMES, P2M_OWED_SUBTREE, P2M_OWED_MERGED };
 
 struct p2m_owed {
     gfn_t gfn; /* where it was mapped */
-    mfn_t mfn; /* the first frame, or the table page */
     enum p2m_owed_kind kind;
-    enum p2m_type type; /* FRAMES: what they were mapped as */
-    unsigned order;     /* how much of the guest it covered; 27 and 36 for high subtrees */
+    unsigned order;           /* how much of the guest it covered; 27 and 36 for high tables */
+    mfn_t table;              /* SUBTREE, MERGED: the table page */
+    enum p2m_type became;     /* what was put in its place */
+    struct p2m_frames frames; /* FRAMES */
 };
 
 #define P2M_DEBT_MAX 16
@@ -123,16 +114,17 @@ struct p2m_events {
     uint64_t merges[ORDER_SIZES];
 };
 
-/* What was owed and not yet paid, in 4K frames; part of "every frame is in exactly one state". */
+/* What is owed and not yet paid; part of "every frame is in exactly one state". */
 struct p2m_unpaid {
-    uint64_t frames;
-    uint64_t tables;
+    uint64_t ram;    /* 4K frames that were mapped as RAM */
+    uint64_t tables; /* table pages */
 };
 
 struct p2m_config {
     const struct pt_format *format;
-    void *direct_map;     /* where the host sees machine address 0; table pages must lie in it */
-    gfn_t end;            /* no guest frame at or above this is ever mapped */
+    void *direct_map; /* where the host sees machine address 0; table pages must lie in it */
+    gfn_t end;        /* no guest frame at or above this is ever mapped */
+    mfn_t mfn_end;    /* no machine frame at or above this exists: the processor's address width */
     unsigned max_order;   /* largest leaf that processor and policy allow: 0, 9 or 18 */
     uint64_t table_quota; /* most table pages that this guest may hold, the root among them */
 };
@@ -145,12 +137,12 @@ struct p2m_candidate {
     unsigned order; /* 0: more tables became alike than could be noted; look at all */
 };
 
-/* Embed it; its fields are the engine's alone, and read by the functions below. */
+/* Embed it; its fields are the engine's alone. What may be read has a function, further below. */
 struct p2m {
     struct p2m_config config;
     mfn_t root;
     atomic_flag lock;
-    _Atomic uint64_t generation; /* rises with every settled flush */
+    _Atomic uint64_t generation; /* rises when a flush begins */
     _Atomic uint64_t settled;    /* every debt up to this one may be paid */
     mfn_t reserve;               /* table pages taken for the running verb, linked through word 0 */
     uint64_t reserve_count;
@@ -175,6 +167,11 @@ struct p2m_walking {
     const struct p2m *p2m;
 };
 
+/*
+ * p2m_lock, p2m_unlock - the one lock of a map. It spins: a handler of interrupts that takes it
+ * must find them off wherever else it is taken. Nothing that waits for other processors may be done
+ * under it, a flush least of all.
+ */
 struct p2m_locked p2m_lock(struct p2m *p2m);
 void p2m_unlock(struct p2m_locked locked);
 static inline struct p2m_walking p2m_locked_walking(struct p2m_locked locked)
@@ -184,7 +181,7 @@ static inline struct p2m_walking p2m_locked_walking(struct p2m_locked locked)
 
 /*
  * p2m_create - an empty map: one root table, nothing mapped.
- *   Units:   config.end in 4K frames, at most 2^36; config.max_order 0, 9 or 18.
+ *   Units:   config.end in 4K frames, at most 2^36; mfn_end at most 2^40; max_order 0, 9 or 18.
  *   Context: before anybody else can see p2m.
  *   Errors:  P2M_BAD_RANGE for a config that makes no sense, P2M_NO_MEMORY without a root.
  *   Debts:   none.
@@ -194,9 +191,10 @@ enum p2m_error p2m_create(struct p2m *p2m, const struct p2m_config *config) P2M_
 /*
  * p2m_destroy - take the whole map away; the root and all below become one owed subtree.
  *   Units:   none.
- *   Context: P2M held; an empty debt; no processor will enter this guest again.
+ *   Context: P2M held; the debt has room; no processor will enter this guest again. Pins end here.
+ *            Of the verbs, only p2m_pay may follow.
  *   Errors:  none.
- *   Debts:   adds the whole tree; settle, then pay.
+ *   Debts:   adds the whole tree; settle, then pay. Paying takes time in proportion to the leaves.
  */
 void p2m_destroy(struct p2m_locked locked, struct p2m_debt *debt);
 
@@ -206,7 +204,7 @@ struct p2m_entry {
     gfn_t gfn; /* the gfn asked for */
     mfn_t mfn;
     enum p2m_type type;
-    unsigned order; /* what the entry covers, aligned; 27 or 36 only where nothing is mapped */
+    unsigned order; /* what the entry covers, aligned; 27 only where nothing is mapped */
     bool accessed;
     bool dirty;
 };
@@ -230,21 +228,23 @@ struct p2m_mapping {
 /*
  * p2m_set_entry - let [gfn, gfn + 2^order) name [mfn, mfn + 2^order) with this type. A frame is
  * never exchanged for another in one step: two processors could then see one each. Take the old
- * one out first (P2M_INVALID or P2M_POD), settle, then map. A change of type alone is one step.
- *   Units:   4K frames; gfn and mfn aligned to order; order 0, 9 or 18, leaves up to max_order.
- *   Context: P2M held; takes the table pages that it needs before it changes anything.
- *   Errors:  P2M_BAD_RANGE, P2M_BAD_TYPE, P2M_BUSY, P2M_OCCUPIED, P2M_NO_MEMORY; map untouched.
- *   Debts:   what was mapped there before; at most one item. [APM "TLB Management"]
+ * one out first (P2M_INVALID or P2M_POD), settle, pay, then map; what this very debt still owes is
+ * refused, what other callers' debts owe is theirs to know. Only a change between types of one
+ * class that are cached alike is one step, and only for a leaf of this size or larger. Units:   4K
+ * frames; gfn and mfn aligned to order; order 0, 9 or 18, leaves up to max_order. Context: P2M
+ * held; takes the table pages that it needs before it changes anything. Errors:  all but
+ * P2M_UNEQUAL; the map is then untouched. Debts:   what was mapped there before; at most one item.
+ * [APM "TLB Management"]
  */
 enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_mapping mapping,
                              struct p2m_debt *debt) P2M_MUST_CHECK;
 
 /*
  * p2m_set_range - p2m_set_entry over a range, each piece in the largest order that gfn, mfn,
- * length and processor allow. Moves range->from past what is done: when P2M_OK comes back and the
- * range is not empty, the debt is full; settle and pay it, then call again.
- *   Units:   4K frames; mfn is that of range->from, and moves with it.
- *   Context: P2M held; takes all table pages for the rest of the range first.
+ * length and processor allow (a change of type keeps the sizes that are there). Moves range->from
+ * past what is done: when P2M_OK comes back and the range is not empty, the debt is full; settle
+ * and pay it, then call again. Units:   4K frames; mfn is that of range->from, and moves with it.
+ *   Context: P2M held; looks at the whole rest of the range, and takes all its table pages, first.
  *   Errors:  as p2m_set_entry; this call then changed nothing.
  *   Debts:   up to P2M_DEBT_MAX items.
  */
@@ -253,6 +253,7 @@ enum p2m_error p2m_set_range(struct p2m_locked locked, struct gfn_range *range, 
 
 /*
  * p2m_split - let no entry on the path to gfn be larger than order; its neighbours keep their size.
+ * Where nothing is mapped, nothing is split.
  *   Units:   order 0 or 9.
  *   Context: P2M held; takes its table pages first. Nothing is translated differently afterwards.
  *   Errors:  P2M_BAD_RANGE, P2M_NO_MEMORY; the map is then untouched.
@@ -265,7 +266,7 @@ enum p2m_error p2m_split(struct p2m_locked locked, gfn_t gfn, unsigned order) P2
  * all empty, all one kind of mark, or one contiguous run alike.
  *   Units:   order 9 or 18 (27 for a table of nothing at all).
  *   Context: P2M held.
- *   Errors:  P2M_UNEQUAL when there is nothing to merge, P2M_BUSY over a full debt.
+ *   Errors:  P2M_BAD_RANGE, P2M_UNEQUAL, P2M_DEBT_FULL; the map is then untouched.
  *   Debts:   the table, whose A and D bits are read once more when it is paid. [SDM "Invalidation
  *            of Guest-Physical Mappings"]
  */
@@ -273,17 +274,17 @@ enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order,
                          struct p2m_debt *debt) P2M_MUST_CHECK;
 
 /*
- * p2m_merge_candidates - merge the tables that became alike since the last call.
- *   Units:   returns how many were merged. One merge may make the next table up a candidate.
- *   Context: P2M held. Call it when things are quiet: a table that was changed again is left alone.
- *   Errors:  none; stops early, and may be called again, when the debt is full.
- *   Debts:   a table a merge.
+ * p2m_merge_candidates - merge the tables that became alike since the last call. What p2m_split
+ * made alike stays split: somebody wanted it so. Units:   returns how many were merged. One merge
+ * may make the next table up a candidate. Context: P2M held. Call it when things are quiet: a table
+ * that was changed again is left alone. Errors:  none; stops early, and may be called again, when
+ * the debt is full. Debts:   a table a merge.
  */
 unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt);
 
 /*
- * p2m_mark_dirty - the host wrote to this frame: set A and D as the processor would have.
- *   Units:   one 4K frame.
+ * p2m_mark_dirty - the host wrote to this frame: set A and D of its leaf, as the processor would.
+ *   Units:   one 4K frame; a superpage has one pair of bits for all of it.
  *   Context: P2M held.
  *   Errors:  P2M_BAD_TYPE where gfn is not backed by a frame.
  *   Debts:   none.
@@ -326,9 +327,36 @@ void p2m_pay(struct p2m_locked locked, struct p2m_debt *debt);
 
 /* ---- what it looks like --------------------------------------------------------------------- */
 
-/* The value for the processor: nCR3, or the address bits of EPTP. */
+/*
+ * p2m_root_address - the value for the processor: nCR3, or the address bits of EPTP.
+ *   Units:   bytes.
+ *   Context: any, until p2m_destroy.
+ *   Errors:  none.
+ *   Debts:   none.
+ */
 uint64_t p2m_root_address(const struct p2m *p2m);
+
+/*
+ * p2m_generation - what a processor compares before it enters the guest: it must have flushed since
+ * this last changed. p2m_debt_is_settled - may this debt be paid?
+ *   Units:   generations, from 0.
+ *   Context: any.
+ *   Errors:  none.
+ *   Debts:   none.
+ */
 uint64_t p2m_generation(const struct p2m *p2m);
+bool p2m_debt_is_settled(const struct p2m *p2m, const struct p2m_debt *debt);
+
+/*
+ * p2m_counts, p2m_events, p2m_unpaid, p2m_max_order, p2m_has_candidates - a copy of the map's
+ * counts. Units:   as in the structures; orders. Context: exact under the lock or when no verb
+ * runs, else of some moment. Errors:  none. Debts:   none.
+ */
+struct p2m_counts p2m_counts(const struct p2m *p2m);
+struct p2m_events p2m_events(const struct p2m *p2m);
+struct p2m_unpaid p2m_unpaid(const struct p2m *p2m);
+unsigned p2m_max_order(const struct p2m *p2m);
+bool p2m_has_candidates(const struct p2m *p2m);
 
 #define P2M_AUDIT_DETAILS 4
 
