@@ -19,9 +19,9 @@ bool one_in(struct run *run, uint64_t times)
     return choose_once_in(&run->choices, times);
 }
 
-bool is_in_mood(const struct run *run, unsigned which)
+bool is_in_mood(const struct run *run, enum mood mood)
 {
-    return (run->world.now.number >> 12) % 8 == which;
+    return (run->world.now.number >> 11) % MOODS == mood;
 }
 
 static uint64_t choose_place_in_table(struct run *run)
@@ -33,7 +33,8 @@ static uint64_t choose_place_in_table(struct run *run)
 
 gfn_t choose_gfn(struct run *run)
 {
-    uint64_t slot = choose(&run->choices, MODEL_SLOTS);
+    bool alone = is_in_mood(run, MOOD_EMPTY) && one_in(run, 2);
+    uint64_t slot = alone ? MODEL_SLOTS - 1 : choose(&run->choices, MODEL_SLOTS);
     uint64_t region = choose_place_in_table(run), page = choose_place_in_table(run);
 
     return model_gfn(slot * SLOT_FRAMES + region * 512 + page);
@@ -56,15 +57,21 @@ enum p2m_type choose_type(struct run *run)
 
     if (one_in(run, 128))
         return (enum p2m_type)(P2M_TYPE_COUNT + choose(&run->choices, 20));
+    if (is_in_mood(run, MOOD_EMPTY) && one_in(run, 2))
+        return P2M_INVALID;
     return types[choose(&run->choices, sizeof(types) / sizeof(types[0]))];
 }
 
 unsigned choose_order(struct run *run)
 {
     static const unsigned orders[] = { 0, 0, 0, 0, 0, 0, 9, 9, 9, 18 };
+    bool large =
+        is_in_mood(run, MOOD_LARGE) || is_in_mood(run, MOOD_EMPTY) || is_in_mood(run, MOOD_PINS);
 
     if (one_in(run, 128))
         return (unsigned)choose(&run->choices, 80);
+    if (large && !one_in(run, 3))
+        return ORDER_1G;
     return orders[choose(&run->choices, 10)];
 }
 

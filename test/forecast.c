@@ -65,11 +65,12 @@ static bool table_is_occupied(const struct world *world, gfn_t gfn, unsigned ord
 {
     uint64_t from = model_index(gfn);
 
-    for (uint64_t i = from; i < from + order_frames(order); i++) {
+    for (uint64_t i = from, step; i < from + order_frames(order); i += step) {
         struct model_cell cell = model_at(&world->model, model_gfn(i));
 
         if (type_has_frame(cell.type) || cell.type == P2M_BROKEN)
             return true;
+        step = order_frames(cell.order);
     }
     return false;
 }
@@ -249,26 +250,25 @@ static void expect_flush(const struct world *world, struct p2m_debt *debt)
     debt->generation = p2m_generation(&world->p2m) + 1;
 }
 
-static void owe_table(struct world *world, gfn_t gfn, unsigned order)
-{
-    uint64_t from = model_index(gfn);
-
-    world->unpaid.tables += model_tables(&world->model, gfn, order);
-    for (uint64_t i = from; i < from + order_frames(order); i++) {
-        struct model_cell cell = model_at(&world->model, model_gfn(i));
-
-        if (!type_has_frame(cell.type))
-            continue;
-        memory_move_frames(cell.mfn, 1, FRAME_OWED);
-        world->unpaid.frames += is_ram(cell.type);
-    }
-}
-
 static void owe_leaf(struct world *world, const struct model_cell *cell, unsigned order)
 {
     memory_move_frames(cell->mfn, order_frames(order), FRAME_OWED);
     if (is_ram(cell->type))
         world->unpaid.frames += order_frames(order);
+}
+
+static void owe_table(struct world *world, gfn_t gfn, unsigned order)
+{
+    uint64_t from = model_index(gfn);
+
+    world->unpaid.tables += model_tables(&world->model, gfn, order);
+    for (uint64_t i = from, step; i < from + order_frames(order); i += step) {
+        struct model_cell cell = model_at(&world->model, model_gfn(i));
+
+        if (type_has_frame(cell.type))
+            owe_leaf(world, &cell, cell.order);
+        step = order_frames(cell.order);
+    }
 }
 
 void world_apply(struct world *world, gfn_t gfn, const struct p2m_mapping *mapping,

@@ -7,6 +7,7 @@
 #ifndef TEST_MEMORY_H
 #define TEST_MEMORY_H
 
+#include <setjmp.h>
 #include <stddef.h>
 
 #include "p2m/host.h"
@@ -50,5 +51,22 @@ enum frame_state memory_frame_state(mfn_t mfn);
 bool memory_frames_are(mfn_t mfn, uint64_t frames, enum frame_state state);
 
 struct memory_returned memory_returned(void);
+
+/* An assert of the engine's ends the test, unless it is expected: then it ends the call. */
+struct memory_assert {
+    jmp_buf back;
+    bool expected;
+};
+extern struct memory_assert memory_assert;
+
+#define EXPECT_ASSERT(call)                                                                        \
+    do {                                                                                           \
+        memory_assert.expected = true;                                                             \
+        if (setjmp(memory_assert.back) == 0) {                                                     \
+            call;                                                                                  \
+            fail_msg("no assert stopped " #call);                                                  \
+        }                                                                                          \
+        memory_assert.expected = false;                                                            \
+    } while (0)
 
 #endif

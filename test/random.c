@@ -26,7 +26,7 @@
 #define CHECK_EVERY 1000u
 
 /* With fewer operations than this some cells stay empty by chance, and that is no failure. */
-#define ENOUGH_FOR_EVERY_CELL 500000u
+#define ENOUGH_FOR_EVERY_CELL OPERATIONS
 
 static uint64_t operations = OPERATIONS, seed = 1;
 

@@ -23,7 +23,15 @@ struct run {
 bool one_in(struct run *run, uint64_t times);
 
 /* A mood holds for some thousands of operations, and comes back. */
-bool is_in_mood(const struct run *run, unsigned which);
+enum mood {
+    MOOD_NONE,
+    MOOD_DEBTS, /* debts run full */
+    MOOD_EMPTY, /* superpages come and go, and the tables above them with them */
+    MOOD_LARGE, /* superpages */
+    MOOD_PINS,  /* pins run full, over superpages too */
+    MOODS
+};
+bool is_in_mood(const struct run *run, enum mood mood);
 
 gfn_t choose_gfn(struct run *run);
 gfn_t choose_any_gfn(struct run *run); /* now and then one that no verb may accept */

@@ -56,7 +56,8 @@ void do_set(struct run *run)
     end_verb(run, quota);
 }
 
-static gfn_t choose_end(struct run *run, gfn_t from)
+/* Frames out of step make small pieces, and too many of them teach nothing new. */
+static gfn_t choose_end(struct run *run, gfn_t from, mfn_t mfn)
 {
     static const uint32_t lengths[] = { 1, 2, 511, 512, 513, 1024, 0x40000, 0x40200, 0x80000 };
     uint64_t length =
@@ -66,6 +67,8 @@ static gfn_t choose_end(struct run *run, gfn_t from)
 
     if (one_in(run, 64))
         return GFN(one_in(run, 2) ? from.gfn : MODEL_END.gfn + 1);
+    if (mfn.mfn % 512 != from.gfn % 512 && length > 2000)
+        length = 2000;
     return GFN(from.gfn + length < last ? from.gfn + length : last);
 }
 
@@ -150,9 +153,7 @@ void do_set_range(struct run *run)
     mapping->type = choose_type(run);
     mapping->mfn = choose_mfn(run, gfn);
     quota = begin_verb(run, VERB_SET_RANGE, gfn);
-    world->now.end = choose_end(run, gfn);
-    if (mapping->mfn.mfn % 512 != gfn.gfn % 512 && world->now.end.gfn > gfn.gfn + 2000)
-        world->now.end = GFN(gfn.gfn + 2000); /* so many pieces teach nothing new */
+    world->now.end = choose_end(run, gfn, mapping->mfn);
     forecast = forecast_range(world, run->debt);
     if (outcome_error(forecast.outcome) != P2M_OK || range_has_frames(world))
         call_range(run, forecast);

@@ -59,15 +59,31 @@ void do_mark_dirty(struct run *run)
     end_verb(run, quota);
 }
 
+/* Superpages are few when pins are many: look for one. */
+static gfn_t choose_superpage(struct run *run)
+{
+    gfn_t gfn = choose_gfn(run);
+
+    for (unsigned slot = 0; slot < MODEL_SLOTS; slot++) {
+        struct model_cell cell = model_at(&run->world.model, model_gfn(slot * SLOT_FRAMES));
+
+        if (cell.order == ORDER_1G && type_has_frame(cell.type))
+            gfn = model_gfn(slot * SLOT_FRAMES);
+    }
+    return gfn;
+}
+
 void do_pin(struct run *run)
 {
     struct world *world = &run->world;
-    uint64_t quota = begin_verb(run, VERB_PIN, choose_any_gfn(run));
+    bool full = world->pin_count == P2M_PINS_MAX;
+    gfn_t gfn = full && one_in(run, 2) ? choose_superpage(run) : choose_any_gfn(run);
+    uint64_t quota = begin_verb(run, VERB_PIN, gfn);
     enum outcome outcome = OUTCOME_CHANGED;
 
     if (!has_frame(run))
         outcome = OUTCOME_BAD_TYPE;
-    else if (world->pin_count == P2M_PINS_MAX)
+    else if (full)
         outcome = OUTCOME_PINS_FULL;
     EXPECT(world, p2m_pin(world->locked, world->now.gfn) == outcome_error(outcome));
     if (outcome == OUTCOME_CHANGED)
@@ -81,7 +97,7 @@ void do_unpin(struct run *run)
     struct world *world = &run->world;
     uint64_t which;
 
-    if (world->pin_count == 0 || (is_in_mood(run, 1) && !one_in(run, 16))) {
+    if (world->pin_count == 0 || (is_in_mood(run, MOOD_PINS) && !one_in(run, 16))) {
         do_pin(run);
         return;
     }
@@ -246,7 +262,7 @@ static void do_pay(struct run *run)
 
 void do_settle_or_pay(struct run *run)
 {
-    if (is_in_mood(run, 2) && !one_in(run, 16))
+    if (is_in_mood(run, MOOD_DEBTS) && !one_in(run, 16))
         return; /* let the debts run full */
     if (one_in(run, 3))
         do_settle(run);
