@@ -25,6 +25,7 @@ void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owe
     debt_flush(p2m, debt);
 }
 
+/* While a merged table is unpaid, a D bit of these frames may still be in it: say dirty. */
 static struct p2m_frames frames_of(const struct p2m *p2m, uint64_t leaf, unsigned level,
                                    enum p2m_type became)
 {
@@ -34,7 +35,7 @@ static struct p2m_frames frames_of(const struct p2m *p2m, uint64_t leaf, unsigne
         .type = entry_type(leaf),
         .became = became,
         .accessed = leaf & p2m->config.format->accessed,
-        .dirty = leaf & p2m->config.format->dirty,
+        .dirty = (leaf & p2m->config.format->dirty) || p2m->unpaid.tables > 0,
     };
 }
 

@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* Four GB and a bit of the next, so that the end is no multiple of a superpage. */
-#define END ((uint64_t)4 << ORDER_1G | 0x345)
+#define END     ((uint64_t)4 << ORDER_1G | 0x345)
+#define MFN_END ((uint64_t)1 << 40)
 
 static void start(struct fixture *fixture)
 {
@@ -32,7 +33,7 @@ static void stop(struct fixture *fixture)
     fixture_settle(fixture);
     p2m_unlock(fixture->locked);
     assert_int_equal(memory_tables_in_use(), 0);
-    assert_int_equal(fixture->p2m.unpaid.frames, 0);
+    assert_int_equal(fixture->p2m.unpaid.ram, 0);
     assert_int_equal(fixture->p2m.unpaid.tables, 0);
 }
 
@@ -42,7 +43,7 @@ static int setup(void **state, const struct pt_format *format)
 
     assert_non_null(fixture);
     fixture->config = (struct p2m_config){
-        .format = format, .end = GFN(END), .max_order = ORDER_1G, .table_quota = 4000
+        .format = format, .end = GFN(END), .mfn_end = MFN(MFN_END), .max_order = ORDER_1G, .table_quota = 4000
     };
     start(fixture);
     *state = fixture;

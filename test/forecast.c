@@ -18,8 +18,9 @@ enum p2m_error outcome_error(enum outcome outcome)
     case OUTCOME_OCCUPIED:
         return P2M_OCCUPIED;
     case OUTCOME_PINNED:
-    case OUTCOME_DEBT_FULL:
         return P2M_BUSY;
+    case OUTCOME_DEBT_FULL:
+        return P2M_DEBT_FULL;
     case OUTCOME_NO_QUOTA:
     case OUTCOME_NO_FRAME:
     case OUTCOME_PINS_FULL:
@@ -57,7 +58,8 @@ static bool is_bad_range(const struct world *world, gfn_t gfn, const struct p2m_
         return true;
     return type_has_frame(mapping->type) &&
            (mapping->mfn.mfn % frames != 0 || order > world->model.max_order ||
-            mapping->mfn.mfn >> 40 != 0);
+            mapping->mfn.mfn >= world->p2m.config.mfn_end.mfn ||
+            frames > world->p2m.config.mfn_end.mfn - mapping->mfn.mfn);
 }
 
 /* Something in the region's table stands in the way of a leaf. */
@@ -75,6 +77,11 @@ static bool table_is_occupied(const struct world *world, gfn_t gfn, unsigned ord
     return false;
 }
 
+static bool is_ram(enum p2m_type type)
+{
+    return type == P2M_RAM_RW || type == P2M_RAM_RO;
+}
+
 static bool is_occupied(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping)
 {
     struct model_cell cell = model_at(&world->model, gfn);
@@ -83,7 +90,34 @@ static bool is_occupied(const struct world *world, gfn_t gfn, const struct p2m_m
         return false;
     if (cell.order < mapping->order)
         return table_is_occupied(world, gfn, mapping->order);
-    return type_has_frame(cell.type) && cell.mfn.mfn != mapping->mfn.mfn;
+    if (!type_has_frame(cell.type))
+        return cell.type == P2M_BROKEN;
+    return cell.mfn.mfn != mapping->mfn.mfn ||
+           (cell.type != mapping->type && !(is_ram(cell.type) && is_ram(mapping->type)));
+}
+
+bool world_piece_owes(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping)
+{
+    struct model_cell cell = model_at(&world->model, gfn);
+
+    return cell.order < mapping->order ||
+           (type_has_frame(cell.type) && !type_has_frame(mapping->type));
+}
+
+/* What this debt owes there may still be seen by a processor. */
+static bool is_owed_here(const struct world *world, const struct p2m_debt *debt, gfn_t gfn,
+                         gfn_t end)
+{
+    if (!debt->flush || debt->generation <= world->p2m.settled)
+        return false;
+    for (unsigned i = 0; i < debt->count; i++) {
+        const struct p2m_owed *owed = &debt->owed[i];
+        uint64_t owed_end = owed->gfn.gfn + order_frames(owed->order);
+
+        if (owed->kind != P2M_OWED_MERGED && owed->gfn.gfn < end.gfn && gfn.gfn < owed_end)
+            return true;
+    }
+    return false;
 }
 
 static bool is_pinned(const struct world *world, gfn_t gfn, unsigned order)
@@ -127,7 +161,10 @@ struct forecast forecast_set(const struct world *world, const struct p2m_debt *d
 
     if (forecast.outcome != OUTCOME_CHANGED)
         return forecast;
-    if (debt->count == P2M_DEBT_MAX)
+    if (type_has_frame(mapping->type) &&
+        is_owed_here(world, debt, gfn, gfn_add(gfn, order_frames(mapping->order))))
+        forecast.outcome = OUTCOME_OCCUPIED;
+    else if (debt->count == P2M_DEBT_MAX && world_piece_owes(world, gfn, mapping))
         forecast.outcome = OUTCOME_DEBT_FULL;
     else
         forecast.outcome = forecast_tables(world, missing_tables(world, gfn, mapping->order));
@@ -167,6 +204,10 @@ unsigned forecast_piece_order(const struct world *world, gfn_t gfn, gfn_t end,
             (!has_frame || mapping->mfn.mfn % frames == 0))
             break;
     }
+    /* Not larger than leaves that are there: they may be the same frames. */
+    while (has_frame && order > ORDER_4K && model_at(&world->model, gfn).order < order &&
+           table_is_occupied(world, gfn, order))
+        order -= ORDER_STEP;
     return order;
 }
 
@@ -187,6 +228,16 @@ static void count_tables(const struct world *world, gfn_t gfn, unsigned order,
         count->tables += count->last[order_size(order)] != table;
         count->last[order_size(order)] = table;
     }
+}
+
+/* Then a call with a full debt gets nowhere at all. */
+static bool first_piece_owes(const struct world *world)
+{
+    struct p2m_mapping mapping = world->now.mapping;
+
+    mapping.order = forecast_piece_order(world, world->now.gfn, world->now.end, &mapping);
+    return forecast_piece(world, world->now.gfn, &mapping) == OUTCOME_CHANGED &&
+           world_piece_owes(world, world->now.gfn, &mapping);
 }
 
 struct forecast forecast_range(const struct world *world, const struct p2m_debt *debt)
@@ -218,10 +269,13 @@ struct forecast forecast_range(const struct world *world, const struct p2m_debt 
         mapping.mfn = mfn_add(mapping.mfn, order_frames(mapping.order));
     }
     tables = forecast_tables(world, count.tables);
-    if (debt->count == P2M_DEBT_MAX)
-        forecast.outcome = OUTCOME_DEBT_FULL;
+    if (forecast.outcome == OUTCOME_CHANGED && type_has_frame(mapping.type) &&
+        is_owed_here(world, debt, world->now.gfn, end))
+        forecast.outcome = OUTCOME_OCCUPIED;
     else if (tables != OUTCOME_CHANGED)
         forecast.outcome = tables;
+    else if (debt->count == P2M_DEBT_MAX && first_piece_owes(world))
+        forecast.outcome = OUTCOME_DEBT_FULL;
     return forecast;
 }
 
@@ -239,11 +293,6 @@ bool world_has_frames(const struct world *world, gfn_t gfn, const struct p2m_map
     return memory_frames_are(mapping->mfn, order_frames(mapping->order), FRAME_HOME);
 }
 
-static bool is_ram(enum p2m_type type)
-{
-    return type == P2M_RAM_RW || type == P2M_RAM_RO;
-}
-
 static void expect_flush(const struct world *world, struct p2m_debt *debt)
 {
     debt->flush = true;
@@ -254,7 +303,7 @@ static void owe_leaf(struct world *world, const struct model_cell *cell, unsigne
 {
     memory_move_frames(cell->mfn, order_frames(order), FRAME_OWED);
     if (is_ram(cell->type))
-        world->unpaid.frames += order_frames(order);
+        world->unpaid.ram += order_frames(order);
 }
 
 static void owe_table(struct world *world, gfn_t gfn, unsigned order)
@@ -275,7 +324,13 @@ void world_apply(struct world *world, gfn_t gfn, const struct p2m_mapping *mappi
                  struct p2m_debt *debt)
 {
     struct model_cell cell = model_at(&world->model, gfn);
-    struct p2m_owed owed = { gfn, cell.mfn, P2M_OWED_FRAMES, cell.type, mapping->order };
+    struct p2m_owed owed = { .gfn = gfn, .kind = P2M_OWED_FRAMES, .order = mapping->order };
+
+    owed.frames = (struct p2m_frames){ .mfn = cell.mfn,
+                                       .order = mapping->order,
+                                       .type = cell.type,
+                                       .became = mapping->type,
+                                       .dirty = model_is_written(&world->model, gfn, mapping->order) };
 
     if (cell.order < mapping->order) {
         owed.kind = P2M_OWED_SUBTREE;

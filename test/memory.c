@@ -151,8 +151,9 @@ mfn_t p2m_host_alloc_table(struct p2m *p2m)
     ASAN_UNPOISON_MEMORY_REGION(page(table), FRAME_SIZE);
     if (memory.is_poisoned[table.mfn])
         check_poison(table);
-    memset(page(table), 0, FRAME_SIZE);
-    memory.info[table.mfn] = (struct p2m_table_info){ 0 };
+    for (unsigned i = 0; i < FRAME_SIZE / sizeof(uint64_t); i++)
+        page(table)[i] = POISON; /* the engine may expect nothing of it */
+    memset(&memory.info[table.mfn], 0xa5, sizeof(memory.info[table.mfn]));
     memory.is_table[table.mfn] = true;
     memory.tables_in_use++;
     return table;
@@ -173,25 +174,28 @@ void p2m_host_free_table(struct p2m *p2m, mfn_t table)
     memory.free[(memory.free_first + memory.free_count++) % MEMORY_TABLES] = (uint32_t)table.mfn;
 }
 
-struct p2m_table_info *p2m_host_table_info(mfn_t table)
+struct p2m_table_info *p2m_host_table_info(const struct p2m *p2m, mfn_t table)
 {
+    (void)p2m;
     if (!memory_is_table(table))
         fail_msg("the engine asks for the record of frame %#lx, which is no table", table.mfn);
     return &memory.info[table.mfn];
 }
 
-void p2m_host_put_frames(struct p2m *p2m, mfn_t mfn, unsigned order, unsigned type)
+void p2m_host_put_frames(struct p2m *p2m, const struct p2m_frames *frames)
 {
-    uint64_t calls = memory.returned.calls + 1;
-    uint64_t frames = memory.returned.frames + order_frames(order);
+    uint64_t count = order_frames(frames->order);
 
     (void)p2m;
-    memory.returned = (struct memory_returned){ mfn, order, type, calls, frames };
+    memory.returned.last = *frames;
+    memory.returned.calls++;
+    memory.returned.frames += count;
     if (!memory.tracking)
         return;
-    if (!memory_frames_are(mfn, order_frames(order), FRAME_OWED))
-        fail_msg("frames %#lx, order %u come back, and are not all owed", mfn.mfn, order);
-    memory_move_frames(mfn, order_frames(order), FRAME_HOME);
+    if (!memory_frames_are(frames->mfn, count, FRAME_OWED))
+        fail_msg("frames %#lx, order %u come back, and are not all owed", frames->mfn.mfn,
+                 frames->order);
+    memory_move_frames(frames->mfn, count, FRAME_HOME);
 }
 
 struct memory_assert memory_assert;

@@ -24,9 +24,7 @@ enum frame_state {
 
 /* What p2m_host_put_frames was told last, and in sum since memory_reset. */
 struct memory_returned {
-    mfn_t mfn;
-    unsigned order;
-    unsigned type;
+    struct p2m_frames last;
     uint64_t calls;
     uint64_t frames;
 };

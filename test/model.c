@@ -57,6 +57,11 @@ uint64_t model_index(gfn_t gfn)
     return slot_of(gfn) * SLOT_FRAMES + gfn.gfn % SLOT_FRAMES;
 }
 
+bool model_is_written(const struct model *model, gfn_t gfn, unsigned order)
+{
+    return memchr(model->written + model_index(gfn), 1, order_frames(order)) != NULL;
+}
+
 /* ---- types, once more -------------------------------------------------------------------------
  */
 

@@ -70,4 +70,7 @@ struct p2m_counts model_counts(const struct model *model);
 /* The first guest frame where map and model differ, or INVALID (UINT64_MAX): every cell is read. */
 gfn_t model_compare(const struct model *model, struct p2m_walking walking);
 
+/* Was any of these frames written since it was mapped? */
+bool model_is_written(const struct model *model, gfn_t gfn, unsigned order);
+
 #endif

@@ -103,9 +103,14 @@ static gfn_t apply_range(struct run *run)
     struct p2m_mapping mapping = world->now.mapping;
     gfn_t gfn = world->now.gfn;
 
-    while (gfn.gfn < world->now.end.gfn && run->before.count < P2M_DEBT_MAX) {
+    while (gfn.gfn < world->now.end.gfn) {
+        bool there;
+
         mapping.order = forecast_piece_order(world, gfn, world->now.end, &mapping);
-        if (!piece_is_there(world, gfn, &mapping))
+        there = piece_is_there(world, gfn, &mapping);
+        if (!there && run->before.count == P2M_DEBT_MAX && world_piece_owes(world, gfn, &mapping))
+            break;
+        if (!there)
             world_apply(world, gfn, &mapping, &run->before);
         gfn = gfn_add(gfn, order_frames(mapping.order));
         mapping.mfn = mfn_add(mapping.mfn, order_frames(mapping.order));
@@ -201,7 +206,10 @@ static enum outcome forecast_merge(const struct run *run)
     unsigned order = now->mapping.order;
     enum outcome outcome = OUTCOME_UNEQUAL;
 
-    if (order % 9 == 0 && order > 0 && order <= 27 && model_knows(now->gfn))
+    if (order % 9 != 0 || order == 0 || order > 27 ||
+        now->gfn.gfn >= run->world.p2m.config.end.gfn)
+        return OUTCOME_BAD_RANGE;
+    if (model_knows(now->gfn))
         outcome = outcomes[model_alike(&run->world.model, now->gfn, order)];
     if (outcome != OUTCOME_UNEQUAL && run->before.count == P2M_DEBT_MAX)
         return OUTCOME_DEBT_FULL;

@@ -254,7 +254,7 @@ static void do_pay(struct run *run)
         if (paid.owed[i].order > ORDER_1G)
             continue;
         from = model_index(paid.owed[i].gfn);
-        EXPECT(world, !memory_is_table(paid.owed[i].mfn));
+        EXPECT(world, paid.owed[i].kind == P2M_OWED_FRAMES || !memory_is_table(paid.owed[i].table));
         world_check_around(world, paid.owed[i].gfn);
         world_check_dirty(world, from, from + order_frames(paid.owed[i].order));
     }

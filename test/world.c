@@ -13,7 +13,7 @@
 void world_create(struct world *world, const struct pt_format *format)
 {
     struct p2m_config config = {
-        .format = format, .end = MODEL_END, .max_order = ORDER_1G, .table_quota = TABLE_QUOTA
+        .format = format, .end = MODEL_END, .mfn_end = MFN((uint64_t)1 << 40), .max_order = ORDER_1G, .table_quota = TABLE_QUOTA
     };
 
     memset(world, 0, sizeof(*world));
@@ -45,7 +45,7 @@ void world_destroy(struct world *world)
     for (unsigned i = 0; i < WORLD_DEBTS; i++)
         p2m_pay(world->locked, &world->debt[i]);
     p2m_unlock(world->locked);
-    EXPECT(world, world->p2m.unpaid.frames == 0 && world->p2m.unpaid.tables == 0);
+    EXPECT(world, world->p2m.unpaid.ram == 0 && world->p2m.unpaid.tables == 0);
     EXPECT(world, memory_tables_in_use() == 0);
     EXPECT(world, memory_frames_are(MFN(0), MEMORY_FRAMES_END, FRAME_HOME));
     model_destroy(&world->model);
@@ -79,7 +79,7 @@ bool world_is_stale(const struct world *world)
 static bool dead_table_is_dirty(const struct world *world, const struct p2m_owed *owed, gfn_t gfn,
                                 mfn_t mfn)
 {
-    const char *page = (const char *)memory_direct_map() + (owed->mfn.mfn << FRAME_SHIFT);
+    const char *page = (const char *)memory_direct_map() + (owed->table.mfn << FRAME_SHIFT);
     unsigned order = owed->order - ORDER_STEP;
     uint64_t entry;
 
@@ -176,13 +176,16 @@ void world_check_debt(const struct world *world, const struct p2m_debt *debt,
         EXPECT(world, owed->gfn.gfn == wanted->gfn.gfn);
         EXPECT(world, owed->order == wanted->order);
         if (owed->kind == P2M_OWED_FRAMES) {
-            EXPECT(world, owed->mfn.mfn == wanted->mfn.mfn);
-            EXPECT(world, owed->type == wanted->type);
+            EXPECT(world, owed->frames.mfn.mfn == wanted->frames.mfn.mfn);
+            EXPECT(world, owed->frames.type == wanted->frames.type);
+            EXPECT(world, owed->frames.order == wanted->frames.order);
+            EXPECT(world, owed->frames.became == wanted->frames.became);
+            EXPECT(world, owed->frames.dirty || !wanted->frames.dirty);
         } else {
-            EXPECT(world, memory_is_table(owed->mfn));
+            EXPECT(world, memory_is_table(owed->table));
         }
     }
-    EXPECT(world, world->p2m.unpaid.frames == world->unpaid.frames);
+    EXPECT(world, world->p2m.unpaid.ram == world->unpaid.ram);
     EXPECT(world, world->p2m.unpaid.tables == world->unpaid.tables);
 }
 

@@ -76,6 +76,9 @@ unsigned forecast_piece_order(const struct world *world, gfn_t gfn, gfn_t end,
 /* Are the frames of this change at the host, or there already? If not, no caller may ask for it. */
 bool world_has_frames(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping);
 
+/* Does this change take frames or tables out of the map? */
+bool world_piece_owes(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping);
+
 /* Carry out one piece in the model; `debt` becomes what the engine's must be. */
 void world_apply(struct world *world, gfn_t gfn, const struct p2m_mapping *mapping,
                  struct p2m_debt *debt);

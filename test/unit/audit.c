@@ -171,7 +171,7 @@ static void a_record_that_miscounts_is_found(void **state)
     struct p2m_table_info *info, before;
 
     make_map(f);
-    info = p2m_host_table_info(table_find(&f->p2m, VICTIM, 0).table);
+    info = p2m_host_table_info(&f->p2m, table_find(&f->p2m, VICTIM, 0).table);
     before = *info;
     info->ram++;
     assert_true(complains_of(f, "table record miscounts its entries"));
@@ -195,9 +195,9 @@ static void the_root_s_record_is_audited_too(void **state)
     struct fixture *f = *state;
 
     make_map(f);
-    p2m_host_table_info(f->p2m.root)->tables++;
+    p2m_host_table_info(&f->p2m, f->p2m.root)->tables++;
     assert_true(complains_of(f, "table record miscounts its entries"));
-    p2m_host_table_info(f->p2m.root)->tables--;
+    p2m_host_table_info(&f->p2m, f->p2m.root)->tables--;
 }
 
 static void a_count_of_the_map_that_is_wrong_is_found(void **state)

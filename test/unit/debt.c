@@ -42,17 +42,17 @@ static void a_leaf_that_leaves_is_owed_as_frames(void **state)
         assert_int_equal(f->debt.count, 1);
         assert_int_equal(owed->kind, P2M_OWED_FRAMES);
         assert_int_equal(owed->gfn.gfn, 0x40000);
-        assert_int_equal(owed->mfn.mfn, RAM.mfn);
-        assert_int_equal(owed->type, P2M_RAM_RO);
+        assert_int_equal(owed->frames.mfn.mfn, RAM.mfn);
+        assert_int_equal(owed->frames.type, P2M_RAM_RO);
         assert_int_equal(owed->order, orders[i]);
-        assert_int_equal(f->p2m.unpaid.frames, order_frames(orders[i]));
+        assert_int_equal(f->p2m.unpaid.ram, order_frames(orders[i]));
         assert_int_equal(memory_returned().calls, i);
         fixture_settle(f);
         assert_int_equal(memory_returned().calls, i + 1);
-        assert_int_equal(memory_returned().mfn.mfn, RAM.mfn);
-        assert_int_equal(memory_returned().order, orders[i]);
-        assert_int_equal(memory_returned().type, P2M_RAM_RO);
-        assert_int_equal(f->p2m.unpaid.frames, 0);
+        assert_int_equal(memory_returned().last.mfn.mfn, RAM.mfn);
+        assert_int_equal(memory_returned().last.order, orders[i]);
+        assert_int_equal(memory_returned().last.type, P2M_RAM_RO);
+        assert_int_equal(f->p2m.unpaid.ram, 0);
     }
 }
 
@@ -72,7 +72,7 @@ static void a_subtree_comes_back_whole(void **state)
     assert_int_equal(f->debt.owed[0].kind, P2M_OWED_SUBTREE);
     assert_int_equal(f->debt.owed[0].order, ORDER_1G);
     assert_int_equal(f->p2m.unpaid.tables, 2);
-    assert_int_equal(f->p2m.unpaid.frames, order_frames(ORDER_1G) - 513);
+    assert_int_equal(f->p2m.unpaid.ram, order_frames(ORDER_1G) - 513);
     assert_int_equal(memory_tables_in_use(), 4);
     expect_sound(f);
     fixture_settle(f);
@@ -99,10 +99,10 @@ static void frames_of_devices_come_back_and_are_not_counted_as_memory(void **sta
 
     must(set(f, GFN(3), MFN(0xfee00), ORDER_4K, P2M_MMIO));
     must(set(f, GFN(3), INVALID_MFN, ORDER_4K, P2M_INVALID));
-    assert_int_equal(f->p2m.unpaid.frames, 0);
+    assert_int_equal(f->p2m.unpaid.ram, 0);
     fixture_settle(f);
-    assert_int_equal(memory_returned().type, P2M_MMIO);
-    assert_int_equal(memory_returned().mfn.mfn, 0xfee00);
+    assert_int_equal(memory_returned().last.type, P2M_MMIO);
+    assert_int_equal(memory_returned().last.mfn.mfn, 0xfee00);
 }
 
 /* ---- when it may be paid ----------------------------------------------------------------------

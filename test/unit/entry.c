@@ -35,7 +35,7 @@ static void the_funnel_moves_the_counts_with_the_entry(void **state)
 {
     struct fixture *f = *state;
     struct slot slot = make_table(f);
-    struct p2m_table_info *info = p2m_host_table_info(slot.table);
+    struct p2m_table_info *info = p2m_host_table_info(&f->p2m, slot.table);
     uint64_t old = 0;
 
     assert_true(
@@ -77,10 +77,10 @@ static void bits_that_the_processor_sets_move_no_count(void **state)
     uint64_t old;
 
     entry_exchange(&f->p2m, slot, entry_make(format_of(f), MFN(7), P2M_RAM_RW, 0));
-    before = *p2m_host_table_info(slot.table);
+    before = *p2m_host_table_info(&f->p2m, slot.table);
     old = entry_read(slot_entry(&f->p2m, slot));
     assert_true(entry_change(&f->p2m, slot, &old, old | entry_volatile(format_of(f))));
-    assert_memory_equal(&before, p2m_host_table_info(slot.table), sizeof(before));
+    assert_memory_equal(&before, p2m_host_table_info(&f->p2m, slot.table), sizeof(before));
     expect_sound(f);
 }
 
@@ -88,7 +88,7 @@ static void joined_neighbours_are_counted_at_the_edges_too(void **state)
 {
     struct fixture *f = *state;
     struct slot slot = make_table(f);
-    struct p2m_table_info *info = p2m_host_table_info(slot.table);
+    struct p2m_table_info *info = p2m_host_table_info(&f->p2m, slot.table);
     static const unsigned order_of_filling[] = { 511, 0, 510, 1, 255, 256 };
 
     entry_exchange(&f->p2m, (struct slot){ slot.table, 0, GFN(0) }, 0);
@@ -121,7 +121,7 @@ static void a_filled_table_and_its_record_agree(void **state)
 
         entry_fill_table(&f->p2m, table, entries[i], 1);
         recounted = table_recount(&f->p2m, table, 0);
-        assert_memory_equal(p2m_host_table_info(table), &recounted, sizeof(recounted));
+        assert_memory_equal(p2m_host_table_info(&f->p2m, table), &recounted, sizeof(recounted));
         assert_int_equal(recounted.joined, 511);
     }
     p2m_host_free_table(&f->p2m, table);

@@ -144,9 +144,9 @@ static void what_is_owed_counts_against_the_quota(void **state)
     must(p2m_split(f->locked, GFN(0), ORDER_4K));
     f->p2m.config.table_quota = 4;
     must(set(f, GFN(0), RAM, ORDER_1G, P2M_INVALID));
-    REFUSED(f, P2M_NO_MEMORY, set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
+    REFUSED(f, P2M_NO_MEMORY, set(f, GFN(0x40000), RAM, ORDER_2M, P2M_RAM_RW));
     fixture_settle(f);
-    must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
+    must(set(f, GFN(0x40000), RAM, ORDER_2M, P2M_RAM_RW));
 }
 
 int main(void)

@@ -33,7 +33,15 @@ static void create_refuses_what_makes_no_sense(void **state)
     }
     config = f->config;
     config.table_quota = 0;
-    assert_int_equal(p2m_create(&p2m, &config), P2M_NO_MEMORY);
+    assert_int_equal(p2m_create(&p2m, &config), P2M_BAD_RANGE);
+    config = f->config;
+    config.format = NULL;
+    assert_int_equal(p2m_create(&p2m, &config), P2M_BAD_RANGE);
+    config = f->config;
+    config.mfn_end = MFN(((uint64_t)1 << 40) + 1);
+    assert_int_equal(p2m_create(&p2m, &config), P2M_BAD_RANGE);
+    config.mfn_end = MFN(0);
+    assert_int_equal(p2m_create(&p2m, &config), P2M_BAD_RANGE);
     memory_fail_allocation(1);
     assert_int_equal(p2m_create(&p2m, &f->config), P2M_NO_MEMORY);
     assert_int_equal(memory_tables_in_use(), 1);
@@ -257,7 +265,7 @@ static void no_leaf_is_larger_than_allowed_and_marks_are(void **state)
     expect_entry(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_POD);
 }
 
-static void a_full_debt_is_busy(void **state)
+static void a_full_debt_takes_no_more_items(void **state)
 {
     struct fixture *f = *state;
 
@@ -265,8 +273,9 @@ static void a_full_debt_is_busy(void **state)
     for (uint64_t i = 0; i < P2M_DEBT_MAX; i++)
         must(set(f, GFN(i), RAM, ORDER_4K, P2M_INVALID));
     assert_int_equal(f->debt.count, P2M_DEBT_MAX);
-    REFUSED(f, P2M_BUSY, set(f, GFN(100), RAM, ORDER_4K, P2M_INVALID));
-    REFUSED(f, P2M_BUSY, set(f, GFN(0), RAM, ORDER_4K, P2M_RAM_RW));
+    REFUSED(f, P2M_DEBT_FULL, set(f, GFN(100), RAM, ORDER_4K, P2M_INVALID));
+    REFUSED(f, P2M_OCCUPIED, set(f, GFN(0), RAM, ORDER_4K, P2M_RAM_RW));
+    must(set(f, GFN(512), RAM, ORDER_4K, P2M_RAM_RW)); /* nothing leaves the map */
 }
 
 /* ---- pins -------------------------------------------------------------------------------------
@@ -497,7 +506,7 @@ int main(void)
         FOR_BOTH_FORMATS(set_refuses_bad_types),
         FOR_BOTH_FORMATS(the_highest_frame_can_be_mapped),
         FOR_BOTH_FORMATS(no_leaf_is_larger_than_allowed_and_marks_are),
-        FOR_BOTH_FORMATS(a_full_debt_is_busy),
+        FOR_BOTH_FORMATS(a_full_debt_takes_no_more_items),
         FOR_BOTH_FORMATS(a_pin_keeps_the_frame_and_its_type),
         FOR_BOTH_FORMATS(a_pin_needs_a_frame_and_a_place),
         FOR_BOTH_FORMATS(a_range_uses_the_largest_orders),

@@ -138,13 +138,13 @@ static void a_dead_table_stays_as_it_was(void **state)
     first = table_entries(&f->p2m, table)[0];
     last = table_entries(&f->p2m, table)[511];
     must(p2m_merge(f->locked, GFN(0), ORDER_2M, debt));
-    assert_int_equal(debt->owed[debt->count - 1].mfn.mfn, table.mfn);
+    assert_int_equal(debt->owed[debt->count - 1].table.mfn, table.mfn);
     assert_int_equal(table_entries(&f->p2m, table)[0], first);
     assert_int_equal(table_entries(&f->p2m, table)[511], last);
     assert_true(memory_is_table(table));
-    assert_int_equal(table_late_bits(&f->p2m, table), 0);
+    assert_int_equal(table_volatile_bits(&f->p2m, table), 0);
     table_entries(&f->p2m, table)[300] |= f->config.format->dirty;
-    assert_int_equal(table_late_bits(&f->p2m, table), f->config.format->dirty);
+    assert_int_equal(table_volatile_bits(&f->p2m, table), f->config.format->dirty);
     fixture_settle(f);
     assert_false(memory_is_table(table));
     assert_true(get(f, GFN(300)).dirty);
