@@ -68,7 +68,7 @@ enum p2m_error {
     P2M_NO_MEMORY, /* the host gave no table page, or the guest's quota of them is used up */
     /* the moment's */
     P2M_BUSY,     /* the host holds a pointer into the range (a pin), or the debt is full */
-    P2M_OCCUPIED, /* other frames are mapped there: set P2M_INVALID, settle, then map */
+    P2M_OCCUPIED, /* other frames, or these in smaller pieces: set P2M_INVALID, settle, then map */
     P2M_UNEQUAL,  /* nothing to merge: the entries are not all alike, or are no table */
 };
 
@@ -96,7 +96,8 @@ struct p2m_owed {
 /*
  * What the caller owes after a verb. Start from P2M_NO_DEBT; several verbs may add to one debt.
  * When `flush` is set, no processor may enter the guest with a translation from before: settle it
- * (p2m_settle), then p2m_pay. Without `flush` there is nothing to wait for, and nothing owed.
+ * (p2m_begin_settle, p2m_end_settle), then p2m_pay. Without `flush` there is nothing to wait for,
+ * and nothing owed.
  */
 struct p2m_debt {
     uint64_t generation; /* settled once the P2M's settled generation has reached this */
