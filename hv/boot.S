@@ -118,14 +118,7 @@ no_long_mode:
         jmp     5b
 
         .code64
-long_mode:
-        movl    $0x10, %eax
-        movl    %eax, %ds
-        movl    %eax, %es
-        movl    %eax, %ss
-        xorl    %eax, %eax
-        movl    %eax, %fs
-        movl    %eax, %gs
+long_mode:                              /* the other segments wait for trap_init */
         movq    $boot_stack_end, %rsp
         xorl    %ebp, %ebp
         movq    $boot, %rax

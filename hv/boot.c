@@ -22,6 +22,7 @@ _Noreturn void boot(uint32_t magic, uint32_t info_physical); /* from boot.S */
 static _Noreturn void refuse(const char *why)
 {
     print("%s\n", why);
+    record_error("%s", why);
     machine_exit(EXIT_CODE_BAD_INPUT);
 }
 
@@ -43,8 +44,6 @@ static void say_what_is_here(const struct boot_info *info)
     if (info->ram_dropped)
         print("memory map: %u entries were too many, and are left out\n", info->ram_dropped);
     print("clock: TSC at %lu.%03lu MHz\n", clock_tsc_khz() / 1000, clock_tsc_khz() % 1000);
-    if (info->command_line_cut)
-        print("command line: cut at %u characters\n", BOOT_LINE_SIZE - 1);
     if (info->modules_given > info->module_count)
         print("modules: only the first %u are looked at\n", info->module_count);
 }
@@ -56,8 +55,7 @@ void boot(uint32_t magic, uint32_t info_physical)
 
     uart_init();
     trap_init();
-    if (cpu_has(CPU_XSAVE))
-        write_cr4(read_cr4() | CR4_OSXSAVE);
+    write_cr4(read_cr4() | CR4_OSFXSR | (cpu_has(CPU_XSAVE) ? CR4_OSXSAVE : 0));
     wrong = multiboot_read(magic, info_physical, &info);
     if (wrong)
         refuse(wrong);

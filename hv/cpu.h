@@ -98,35 +98,9 @@ static inline uint8_t in8(uint16_t port)
     return value;
 }
 
-static inline uint16_t in16(uint16_t port)
-{
-    uint16_t value;
-
-    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-    return value;
-}
-
-static inline uint32_t in32(uint16_t port)
-{
-    uint32_t value;
-
-    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-    return value;
-}
-
 static inline void out8(uint16_t port, uint8_t value)
 {
     __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static inline void out16(uint16_t port, uint16_t value)
-{
-    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static inline void out32(uint16_t port, uint32_t value)
-{
-    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
 static inline void cpu_pause(void)
@@ -156,6 +130,25 @@ static inline void interrupts_wait(void)
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
+/* Save FS, GS, TR, LDTR and the system-call MSRs into the VMCB at this machine address. */
+static inline void vmsave(uint64_t vmcb)
+{
+    __asm__ volatile("vmsave" : : "a"(vmcb) : "memory");
+}
+
+/* x87 and SSE registers as FNINIT and a reset leave them. Context: CR4.OSFXSR is set. */
+static inline void fpu_reset(void)
+{
+    static const struct {
+        uint16_t control, status, tags, opcode;
+        uint64_t instruction, data;
+        uint32_t mxcsr, mxcsr_mask;
+        uint8_t registers[480];
+    } __attribute__((aligned(16))) image = { .control = 0x37f, .mxcsr = 0x1f80 };
+
+    __asm__ volatile("fxrstor64 %0" : : "m"(image));
+}
+
 static inline void invlpg(uint64_t address)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
@@ -181,29 +174,23 @@ CPU_CONTROL_REGISTER(cr4)
 /* ---- bits and numbers, by the manuals' names ------------------------------------------------ */
 
 #define CR0_PE (1ull << 0)
-#define CR0_MP (1ull << 1)
-#define CR0_EM (1ull << 2)
-#define CR0_TS (1ull << 3)
 #define CR0_ET (1ull << 4)
-#define CR0_NE (1ull << 5)
 #define CR0_WP (1ull << 16)
-#define CR0_AM (1ull << 18)
-#define CR0_NW (1ull << 29)
-#define CR0_CD (1ull << 30)
 #define CR0_PG (1ull << 31)
 
-#define CR4_PSE        (1ull << 4)
-#define CR4_PAE        (1ull << 5)
-#define CR4_PGE        (1ull << 7)
-#define CR4_OSFXSR     (1ull << 9)
-#define CR4_OSXMMEXCPT (1ull << 10)
-#define CR4_OSXSAVE    (1ull << 18)
+#define CR4_PSE     (1ull << 4)
+#define CR4_PAE     (1ull << 5)
+#define CR4_PGE     (1ull << 7)
+#define CR4_OSFXSR  (1ull << 9)
+#define CR4_OSXSAVE (1ull << 18)
 
 #define EFER_SCE  (1ull << 0)
 #define EFER_LME  (1ull << 8)
 #define EFER_LMA  (1ull << 10)
 #define EFER_NXE  (1ull << 11)
 #define EFER_SVME (1ull << 12)
+
+#define DE_CFG_LFENCE_SERIALISES (1ull << 1)
 
 #define MSR_APIC_BASE      0x1bu
 #define MSR_SYSENTER_CS    0x174u
@@ -220,7 +207,18 @@ CPU_CONTROL_REGISTER(cr4)
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 #define MSR_TSC_AUX        0xc0000103u
 #define MSR_VM_CR          0xc0010114u
+#define MSR_DE_CFG         0xc0011029u
 #define MSR_VM_HSAVE_PA    0xc0010117u
+
+enum {
+    EXCEPTION_DB = 1,
+    EXCEPTION_BP = 3,
+    EXCEPTION_OF = 4,
+    EXCEPTION_UD = 6,
+    EXCEPTION_GP = 13,
+    EXCEPTION_AC = 17,
+    EXCEPTION_MC = 18,
+};
 
 /* ---- what it can do ------------------------------------------------------------------------- */
 
@@ -258,7 +256,17 @@ static inline bool cpu_has(struct cpu_feature feature)
     return value[feature.in] >> feature.bit & 1;
 }
 
-/* Physical address bits. */
+/* DE_CFG is in AMD's (and Hygon's) processors from family 0x10 on, but for 0x11. */
+static inline bool cpu_has_de_cfg(void)
+{
+    uint32_t vendor = cpuid(0, 0).ebx, version = cpuid(1, 0).eax;
+    uint32_t family = (version >> 8 & 0xf) + (version >> 20 & 0xff);
+    bool amd = vendor == 0x68747541 || vendor == 0x6f677948; /* "Auth", "Hygo" */
+
+    return amd && family >= 0x10 && family != 0x11;
+}
+
+/* Physical address bits; 36 is what every processor with long mode has at least. */
 static inline unsigned cpu_physical_bits(void)
 {
     unsigned bits = cpuid_if_present(0x80000008, 0).eax & 0xff;

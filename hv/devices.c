@@ -24,12 +24,14 @@
 #define UART_HOLDING_EMPTY   0x20
 #define UART_TRANSMITTER_OFF 0x40
 
-#define UART_PATIENCE 10000000u /* polls; seconds on any machine, a byte takes 87 us */
+#define UART_PATIENCE    10000000u /* polls; seconds on any machine, a byte takes 87 us */
+#define UART_NO_PATIENCE 1000u     /* for one that was stuck the last time */
 
 struct uart_state {
     uint16_t port;
     bool present;
     bool mid_line;
+    bool stuck; /* it did not take the last byte: do not wait as long for the next */
 };
 
 static struct uart_state uart_state[UARTS] = {
@@ -74,7 +76,9 @@ bool uart_mid_line(enum uart uart)
 
 static bool uart_wait(struct uart_state *uart, uint8_t status)
 {
-    for (unsigned i = 0; i < UART_PATIENCE; i++) {
+    unsigned polls = uart->stuck ? UART_NO_PATIENCE : UART_PATIENCE;
+
+    for (unsigned i = 0; i < polls; i++) {
         if (in8(uart->port + UART_LINE_STATUS) & status)
             return true;
         cpu_pause();
@@ -88,10 +92,9 @@ void uart_put(enum uart which, char c)
 
     if (!uart->present)
         return;
-    if (!uart_wait(uart, UART_HOLDING_EMPTY)) {
-        uart->present = false; /* stuck for good: go on without it rather than hang */
-        return;
-    }
+    uart->stuck = !uart_wait(uart, UART_HOLDING_EMPTY);
+    if (uart->stuck)
+        return; /* rather lose a byte than hang */
     out8(uart->port + UART_DATA, (uint8_t)c);
     if (c != '\r')
         uart->mid_line = c != '\n';
@@ -133,8 +136,8 @@ static void uart_say(const char *text)
 
 #define MSR_X2APIC 0x800u
 
-static bool
-    lapic_x2; /* the firmware left it in x2APIC mode, and there is no way back but a reset */
+/* The firmware left it in x2APIC mode, and there is no way back but a reset. */
+static bool lapic_x2;
 
 static void lapic_write(unsigned offset, uint32_t value)
 {
@@ -196,6 +199,12 @@ static void pic_mask(void)
 #define CALIBRATION_MS 50
 #define ROUNDS         3
 
+/* Over a second on any machine; and the rates in kHz that a machine can have. */
+#define CALIBRATION_TICKS_MOST (1ull << 33)
+#define RATE_LEAST             1000u
+#define RATE_MOST              10000000u
+#define TOLD_TOLERANCE         4 /* what is told may be this part off what is measured */
+
 #define LEAF_TSC            0x15u
 #define LEAF_HYPERVISOR_KHZ 0x40000010u
 
@@ -206,18 +215,20 @@ static uint64_t tsc_khz;
 static uint64_t tsc_base;
 static uint64_t ns_per_tick; /* 32.32 fixed point */
 static uint64_t apic_khz;
+static uint64_t armed_ns; /* when the timer's interrupt comes; 0: it does not, or has come */
 
 struct ticks {
     uint64_t tsc;
     uint64_t apic;
 };
 
-/* Channel 2 counts down once, and its output rises at the end. [8254 "Mode 0"] */
+/* Channel 2 counts down once, and its output rises at the end. [8254 "Mode 0"] All 0: never. */
 static struct ticks count_ticks(void)
 {
     const unsigned count = PIT_HZ * CALIBRATION_MS / 1000;
     uint8_t gate = in8(PIT_GATE) & (uint8_t) ~(PIT_GATE_OPEN | PIT_SPEAKER);
     struct ticks ticks;
+    bool done;
 
     out8(PIT_GATE, gate);
     out8(PIT_COMMAND, 0xb0); /* channel 2, low then high byte, mode 0, binary */
@@ -227,13 +238,14 @@ static struct ticks count_ticks(void)
     out8(PIT_GATE, gate | PIT_GATE_OPEN);
     ticks.tsc = rdtsc();
     ticks.apic = lapic_read(LAPIC_TIMER_CURRENT);
-    while (!(in8(PIT_GATE) & PIT_OUT))
-        ;
+    do
+        done = in8(PIT_GATE) & PIT_OUT;
+    while (!done && rdtsc() - ticks.tsc < CALIBRATION_TICKS_MOST);
     ticks.tsc = rdtsc() - ticks.tsc;
     ticks.apic -= lapic_read(LAPIC_TIMER_CURRENT);
     lapic_write(LAPIC_TIMER_INITIAL, 0);
     out8(PIT_GATE, gate);
-    return ticks;
+    return done ? ticks : (struct ticks){ 0 };
 }
 
 static uint64_t median(uint64_t a, uint64_t b, uint64_t c)
@@ -254,27 +266,34 @@ static uint64_t tsc_khz_as_told(void)
     return cpuid_if_present(LEAF_HYPERVISOR_KHZ, 0).eax;
 }
 
+static bool rate_is_sane(uint64_t khz)
+{
+    return khz >= RATE_LEAST && khz <= RATE_MOST;
+}
+
 /* The middle one of three: a busy machine below can stretch or shrink any one of them. */
-static void calibrate(void)
+static bool calibrate(void)
 {
     struct ticks round[ROUNDS];
-    uint64_t told = tsc_khz_as_told();
+    uint64_t told = tsc_khz_as_told(), off;
 
-    for (unsigned i = 0; i < ROUNDS; i++)
+    for (unsigned i = 0; i < ROUNDS; i++) {
         round[i] = count_ticks();
+        if (!round[i].tsc)
+            return false; /* one wait for a PIT that is not there is enough */
+    }
     tsc_khz = median(round[0].tsc, round[1].tsc, round[2].tsc) / CALIBRATION_MS;
     apic_khz = median(round[0].apic, round[1].apic, round[2].apic) / CALIBRATION_MS;
-    if (told)
-        tsc_khz = told;
+    off = told > tsc_khz ? told - tsc_khz : tsc_khz - told;
+    if (off <= tsc_khz / TOLD_TOLERANCE)
+        tsc_khz = told; /* exact, and what others on this machine count by */
+    return rate_is_sane(tsc_khz) && rate_is_sane(apic_khz);
 }
 
 bool clock_init(void)
 {
     pic_mask();
-    if (!lapic_init())
-        return false;
-    calibrate();
-    if (!tsc_khz || !apic_khz)
+    if (!lapic_init() || !calibrate())
         return false;
     ns_per_tick = ((uint64_t)NS_PER_MS << 32) / tsc_khz;
     tsc_base = rdtsc();
@@ -302,8 +321,11 @@ void timer_arm(uint64_t ns)
     uint64_t wait = ns > now ? ns - now : 0;
     uint64_t ticks;
 
+    if (armed_ns > now && armed_ns <= ns)
+        return;
     if (wait > TIMER_MOST_NS)
         wait = TIMER_MOST_NS;
+    armed_ns = now + wait;
     ticks = wait * apic_khz / NS_PER_MS + 1;
     lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER);
     lapic_write(LAPIC_TIMER_INITIAL, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
@@ -311,12 +333,15 @@ void timer_arm(uint64_t ns)
 
 void timer_disarm(void)
 {
+    armed_ns = 0;
     lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | VECTOR_TIMER);
     lapic_write(LAPIC_TIMER_INITIAL, 0);
 }
 
+/* The interrupt may have come before its time: whoever waits for a later one must arm again. */
 void timer_acknowledge(void)
 {
+    armed_ns = 0;
     lapic_write(LAPIC_EOI, 0);
 }
 

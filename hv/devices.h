@@ -26,7 +26,8 @@ int uart_get(enum uart uart);          /* a byte, or -1 when none is waiting */
 
 /*
  * clock_init - mask the old PICs, enable the local APIC, calibrate TSC and APIC timer.
- *   Errors:  false when there is no local APIC.
+ *   Errors:  false when there is no local APIC, no PIT to calibrate by, or the rates that come out
+ *            are not those of any machine.
  */
 bool clock_init(void);
 
@@ -34,9 +35,13 @@ uint64_t clock_tsc_khz(void);
 uint64_t clock_tsc(void);
 uint64_t clock_ns(void); /* since clock_init; never goes back */
 
-/* One interrupt at or after `ns` (on clock_ns's scale); replaces the one before. Capped at 1 s. */
+/*
+ * timer_arm - an interrupt no later than `ns`: one that is still to come before that is left as it
+ * is, because coming too early costs less than setting the timer anew at every entry.
+ *   Units:   on clock_ns's scale; at most 1 s away, so that no mistake lasts longer.
+ */
 void timer_arm(uint64_t ns);
-void timer_disarm(void);
+void timer_disarm(void);      /* none at all; the next timer_arm sets it, whatever it is */
 void timer_acknowledge(void); /* end of interrupt, from the trap handler */
 
 /*

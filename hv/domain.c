@@ -343,6 +343,7 @@ const char *stop_reason_name(enum stop_reason reason)
         [STOP_NONE] = "running",
         [STOP_POWEROFF] = "poweroff",
         [STOP_REBOOT] = "reboot",
+        [STOP_HALTED] = "halted",
         [STOP_CRASH] = "crash",
         [STOP_TRIPLE_FAULT] = "triple_fault",
         [STOP_BAD_ACCESS] = "bad_access",

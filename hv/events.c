@@ -115,11 +115,6 @@ union argument {
     struct evtchn_unmask unmask;
 };
 
-static bool is_self(const struct domain *domain, domid_t id)
-{
-    return id == DOMID_SELF || id == domain->id;
-}
-
 /* A free port becomes this; 0 when none is left. */
 static unsigned take_port(struct domain *domain, struct port port)
 {
@@ -167,7 +162,7 @@ static int64_t alloc_unbound(struct vcpu *caller, union argument *argument)
 {
     struct evtchn_alloc_unbound *alloc = &argument->alloc_unbound;
 
-    if (!is_self(caller->domain, alloc->dom))
+    if (!names_caller(caller->domain, alloc->dom))
         return -XEN_EPERM;
     alloc->port = take_port(caller->domain, (struct port){ .kind = PORT_UNBOUND });
     return alloc->port ? 0 : -XEN_ENOSPC;
@@ -216,7 +211,7 @@ static int64_t status(struct vcpu *caller, union argument *argument)
     };
     struct evtchn_status *status = &argument->status;
 
-    if (!is_self(caller->domain, status->dom))
+    if (!names_caller(caller->domain, status->dom))
         return -XEN_ESRCH;
     if (status->port == 0 || status->port >= PORTS_MAX)
         return -XEN_EINVAL;

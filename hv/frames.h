@@ -99,7 +99,8 @@ uint64_t frames_free_blocks(unsigned order); /* how many blocks of 2^order could
 
 /*
  * frames_audit - walk all records: blocks aligned, not overlapping, counts as recounted, buddies
- * that are both free joined. Returns the number of errors, and says the first through *what.
+ * that are both free joined; and all lists: of free blocks only, and of all of them. Returns the
+ * number of errors, and says the first through *what.
  */
 uint64_t frames_audit(const char **what);
 

@@ -23,12 +23,13 @@ enum exit_reason {
     EXIT_PORT_OUT,
     EXIT_HALT,
     EXIT_INTERRUPT, /* one of the host's own */
-    EXIT_WINDOW,    /* the guest can take an interrupt now */
     EXIT_CACHE,     /* INVD, WBINVD: nothing to do but skip */
     EXIT_XSETBV,
+    EXIT_EXCEPTION, /* one of the guest's that passes through the host's hands */
     EXIT_FORBIDDEN, /* an instruction that this guest does not have: it gets an exception */
     EXIT_SHUTDOWN,  /* triple fault */
-    EXIT_INVALID,   /* the processor refuses the guest's state */
+    EXIT_MACHINE_CHECK,
+    EXIT_INVALID, /* the processor refuses the guest's state */
     EXIT_UNKNOWN,
     EXIT_REASONS
 };
@@ -37,7 +38,6 @@ enum exit_reason {
 struct fault {
     uint64_t address; /* guest-physical, in bytes */
     unsigned access;  /* FAULT_READ, _WRITE or _FETCH */
-    bool present;     /* there was an entry, and it forbade the access */
     bool reserved;    /* the entry is malformed: our bug */
     bool page_walk;   /* the access was the walk of the guest's own page tables */
 };
@@ -49,7 +49,7 @@ struct vm_exit {
     uint64_t info[2];   /* the vendor's own details, for people */
     unsigned length;    /* bytes to skip when the instruction has been emulated */
     struct fault fault; /* EXIT_FAULT */
-    uint8_t exception;  /* EXIT_FORBIDDEN: the vector that the guest gets */
+    uint8_t exception;  /* EXIT_FORBIDDEN, EXIT_EXCEPTION: the vector that the guest gets */
     struct {
         uint16_t port;
         uint8_t size; /* 1, 2 or 4 */
@@ -66,8 +66,9 @@ struct registers {
     uint64_t rip, rflags;
 };
 
-#define RFLAGS_CARRY     (1u << 0)
+#define RFLAGS_TRAP      (1u << 8)
 #define RFLAGS_INTERRUPT (1u << 9)
+#define RFLAGS_RESUME    (1u << 16)
 
 /* The few control registers that others than the vendor's file need; read after each exit. */
 struct control {
@@ -88,15 +89,15 @@ struct lapic {
     uint64_t in_service[4];
     uint32_t task_priority;
     uint32_t spurious;
-    uint32_t lvt[6];   /* 0x832 to 0x837 */
-    uint32_t timer[3]; /* 0x838 initial, 0x839 current, 0x83e divide */
-    uint64_t command;  /* ICR */
+    uint32_t lvt[6]; /* 0x832 to 0x837 */
+    uint32_t timer_initial;
+    uint32_t timer_divide;
+    uint64_t command; /* ICR */
 };
 
 enum vcpu_state {
     VCPU_RUNNABLE,
-    VCPU_HALTED, /* HLT with interrupts on: until an event */
-    VCPU_DOWN,   /* HLT with interrupts off: never again */
+    VCPU_HALTED, /* until an event */
 };
 
 #define MTRR_VARIABLE 16
@@ -113,11 +114,10 @@ struct vcpu {
 
     /* What the processor does not switch for us everywhere. */
     uint64_t xcr0;
-    uint64_t pat;
+    uint32_t tsc_aux;
 
     /* Interrupts. */
-    uint64_t
-        shadow_rip; /* while rip is still this, the instruction after STI has not run; 0: none */
+    uint64_t shadow_rip; /* of the instruction after STI, as long as it has not run; else 0 */
     struct guest_pointer info_page; /* frame of vcpu_info once registered, else unset */
     uint32_t info_offset;
     uint64_t timer_deadline; /* guest ns; 0: off */
@@ -148,7 +148,8 @@ enum stop_reason {
     STOP_NONE = 0,
     STOP_POWEROFF,
     STOP_REBOOT,
-    STOP_CRASH, /* the guest said so itself */
+    STOP_HALTED, /* for good: HLT with interrupts off */
+    STOP_CRASH,  /* the guest said so itself */
     STOP_TRIPLE_FAULT,
     STOP_BAD_ACCESS, /* touched what is neither memory nor a device */
     STOP_BAD_STATE,  /* asked for a state that the processor refuses */
@@ -195,7 +196,7 @@ struct port {
 #define GUEST_STORE_GFN   GFN(0xfeffc)
 #define GUEST_CONSOLE_GFN GFN(0xfefff)
 #define GUEST_ACPI_GFN    GFN(0xfefe0)
-#define GUEST_ACPI_FRAMES 4u
+#define GUEST_ACPI_FRAMES 1u
 
 /* A frame of the host's that the guest sees (FRAME_SPECIAL). */
 struct special_page {
@@ -237,8 +238,8 @@ struct domain {
     bool test_calls;       /* it has the private hypercall of test_calls.h */
 };
 
-#define GUEST_PORT_CONSOLE                                                                         \
-    1 /* not a device: event channel numbers given out before the guest runs */
-#define GUEST_PORT_STORE 2
+/* Event channels given out before the guest runs. */
+#define GUEST_PORT_CONSOLE 1
+#define GUEST_PORT_STORE   2
 
 #endif

@@ -70,9 +70,11 @@ static int64_t version_op(struct vcpu *vcpu, const struct arguments *arguments)
 /* Written once, and true for ever: the vCPU has been running since its clock was 0. */
 static int64_t register_runstate(struct vcpu *vcpu, uint64_t argument)
 {
-    const struct vcpu_runstate_info runstate = { .state = RUNSTATE_running };
     struct vcpu_register_runstate_memory_area area;
+    struct vcpu_runstate_info runstate;
 
+    memset(&runstate, 0, sizeof(runstate)); /* what lies between its members goes out as well */
+    runstate.state = RUNSTATE_running;
     if (!guest_copy_from_linear(vcpu, &area, argument, sizeof(area)) ||
         !guest_copy_to_linear(vcpu, area.addr.p, &runstate, sizeof(runstate)))
         return -XEN_EFAULT;
@@ -106,7 +108,7 @@ static int64_t vcpu_op(struct vcpu *vcpu, const struct arguments *arguments)
         return -XEN_ENOENT;
     switch (arguments->first) {
     case VCPUOP_is_up:
-        return target->state != VCPU_DOWN;
+        return 1;
     case VCPUOP_register_vcpu_info:
         return register_info(vcpu, target, arguments->third);
     case VCPUOP_stop_periodic_timer: /* never started */
@@ -230,7 +232,7 @@ static int64_t hvm_op(struct vcpu *vcpu, const struct arguments *arguments)
         return -XEN_ENOSYS;
     if (!guest_copy_from_linear(vcpu, &parameter, arguments->second, sizeof(parameter)))
         return -XEN_EFAULT;
-    if (parameter.domid != DOMID_SELF && parameter.domid != domain->id)
+    if (!names_caller(domain, parameter.domid))
         return -XEN_EPERM;
     if (arguments->first == HVMOP_set_param)
         return set_parameter(domain, &parameter);

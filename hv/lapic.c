@@ -175,6 +175,7 @@ bool lapic_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
         *value = set_piece(lapic->requested, msr, X2APIC_IRR);
         return true;
     case X2APIC_TMR ... X2APIC_TMR + 7: /* all edge-triggered */
+    case X2APIC_TIMER_CURRENT:          /* it does not count */
     case X2APIC_ESR:
         *value = 0;
         return true;
@@ -185,13 +186,10 @@ bool lapic_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
         *value = lapic->lvt[msr - X2APIC_LVT];
         return true;
     case X2APIC_TIMER_INITIAL:
-        *value = lapic->timer[0];
-        return true;
-    case X2APIC_TIMER_CURRENT:
-        *value = lapic->timer[1];
+        *value = lapic->timer_initial;
         return true;
     case X2APIC_TIMER_DIVIDE:
-        *value = lapic->timer[2];
+        *value = lapic->timer_divide;
         return true;
     default: /* no such register, or one to be written only */
         return false;
@@ -230,9 +228,9 @@ bool lapic_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     case X2APIC_LVT ... X2APIC_LVT + LVT_COUNT - 1:
         return store(&lapic->lvt[msr - X2APIC_LVT], value, LVT_WRITABLE);
     case X2APIC_TIMER_INITIAL:
-        return store(&lapic->timer[0], value, UINT32_MAX);
+        return store(&lapic->timer_initial, value, UINT32_MAX);
     case X2APIC_TIMER_DIVIDE:
-        return store(&lapic->timer[2], value, 0xb);
+        return store(&lapic->timer_divide, value, 0xb);
     case X2APIC_SELF_IPI:
         if (value & ~0xffull)
             return false;

@@ -208,8 +208,7 @@ static const char *read_number(const char *text, unsigned *value)
     return text;
 }
 
-/* A va_list is an array type on this machine; only inside a struct can a pointer to it be passed.
- */
+/* A va_list is an array type on this machine: only within a struct can a pointer to it pass. */
 struct arguments {
     va_list list;
 };

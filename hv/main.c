@@ -32,7 +32,7 @@ static const char *choose_vendor(void)
     if (missing)
         return missing;
     vendor = &svm_vendor;
-    return vendor->enable() ? NULL : "no frames to enable virtualisation with";
+    return vendor->enable() ? NULL : "no frames to run guests with: give the machine more memory";
 }
 
 static void apply_fragment(unsigned order)
@@ -42,8 +42,8 @@ static void apply_fragment(unsigned order)
     if (order == ORDER_1G)
         return;
     held = frames_fragment(order);
-    print("fragment: holding %lu frames, so that no free block exceeds %s\n", held,
-          order == ORDER_2M ? "2 MB" : "4 KB");
+    print("fragment: holding %lu frames, so that no free block is as large as %s\n", held,
+          order == ORDER_2M ? "1 GB" : "2 MB");
 }
 
 static void describe_machine(void)
@@ -100,20 +100,25 @@ static bool ended_well(enum stop_reason reason)
     return reason == STOP_POWEROFF || reason == STOP_REBOOT;
 }
 
+static const char *verdict_on(enum stop_reason reason)
+{
+    if (ended_well(reason))
+        return "ok";
+    return reason == STOP_HALTED ? "the guest halted without powering off" : "the guest died";
+}
+
 static const char *run_guest(struct domain *domain)
 {
     uint64_t audit_errors;
-    bool well;
 
     domain->on_phase = on_phase;
     describe_map(domain, "built");
     report_phase(domain, PHASE_BUILT);
     vcpu_run(&domain->vcpu[0]);
 
-    well = ended_well(domain->stop);
     print("%s: ended: %s%s%s\n", domain->name, stop_reason_name(domain->stop),
           *domain->stop_details ? ", " : "", domain->stop_details);
-    if (!well)
+    if (!ended_well(domain->stop))
         vendor->dump(&domain->vcpu[0]);
     describe_map(domain, "end");
     report_phase(domain, PHASE_END);
@@ -121,9 +126,7 @@ static const char *run_guest(struct domain *domain)
     print("audit: %lu errors\n", audit_errors);
     report_guest(domain, audit_errors);
     domain_destroy(domain);
-    if (audit_errors)
-        return "the audit found errors";
-    return well ? "ok" : "the guest died";
+    return audit_errors ? "the audit found errors" : verdict_on(domain->stop);
 }
 
 /* Every frame that the guest had must be back, and all others where they were. */

@@ -27,12 +27,3 @@ unsigned memory_map_of(const struct domain *domain, struct memory_map_entry map[
         map[count++] = entry_of(domain->ram[1], MEMORY_MAP_RAM);
     return count;
 }
-
-bool memory_map_is_ram(const struct domain *domain, gfn_t gfn)
-{
-    for (unsigned i = 0; i < domain->ram_count; i++) {
-        if (gfn.gfn >= domain->ram[i].from.gfn && gfn.gfn < domain->ram[i].end.gfn)
-            return true;
-    }
-    return false;
-}

@@ -21,7 +21,4 @@ struct memory_map_entry {
 /* Fill in the entries, in order of address, and return how many there are. */
 unsigned memory_map_of(const struct domain *domain, struct memory_map_entry map[MEMORY_MAP_MAX]);
 
-/* Does this domain's RAM, by its memory map, hold this frame? */
-bool memory_map_is_ram(const struct domain *domain, gfn_t gfn);
-
 #endif

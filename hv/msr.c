@@ -22,7 +22,6 @@
 #define MTRR_CAPABILITY       0x508u /* eight variable ranges, fixed ranges, write-combining */
 #define MTRR_DEFAULT_RESET    0xc06u /* enabled, fixed ones too; write-back */
 #define MTRR_DEFAULT_WRITABLE 0xcffu
-#define PAT_RESET             0x0007040600070406ull
 
 /* ---- constants ------------------------------------------------------------------------------ */
 
@@ -39,7 +38,6 @@ static const struct {
     { 0xc0010010, 0xc0010010, 0 },           /* SYSCFG: no memory encryption */
     { 0xc0010015, 0xc0010015, 1 << 24 },     /* HWCR: the TSC counts at the P0 frequency */
     { 0xc001001f, 0xc001001f, 0 },           /* NB_CFG */
-    { 0xc0011029, 0xc0011029, 2 },           /* DE_CFG: LFENCE serialises */
 };
 
 static bool find_constant(uint32_t msr, uint64_t *value)
@@ -56,25 +54,13 @@ static bool find_constant(uint32_t msr, uint64_t *value)
 /* What the guest's processor state holds, and only the vendor's file can reach. */
 static bool is_vendors(uint32_t msr)
 {
-    switch (msr) {
-    case MSR_SYSENTER_CS:
-    case MSR_SYSENTER_ESP:
-    case MSR_SYSENTER_EIP:
-    case MSR_PAT:
-    case MSR_EFER:
-    case MSR_STAR:
-    case MSR_LSTAR:
-    case MSR_CSTAR:
-    case MSR_SFMASK:
-    case MSR_FS_BASE:
-    case MSR_GS_BASE:
-    case MSR_KERNEL_GS_BASE:
-        return true;
-    case MSR_TSC_AUX:
-        return cpu_has(CPU_RDTSCP);
-    default:
-        return false;
-    }
+    return msr == MSR_PAT || msr == MSR_EFER;
+}
+
+/* As the host has set it, whatever that did. */
+static uint64_t decode_configuration(void)
+{
+    return cpu_has_de_cfg() ? rdmsr(MSR_DE_CFG) & DE_CFG_LFENCE_SERIALISES : 0;
 }
 
 /* ---- memory types: remembered, and of no effect: nested paging decides here ----------------- */
@@ -98,7 +84,6 @@ void msr_init(struct vcpu *vcpu)
     vcpu->mtrr_default = MTRR_DEFAULT_RESET;
     memset(vcpu->mtrr_variable, 0, sizeof(vcpu->mtrr_variable));
     memset(vcpu->mtrr_fixed, 0, sizeof(vcpu->mtrr_fixed));
-    vcpu->pat = PAT_RESET;
 }
 
 /* ---- the hypercall page --------------------------------------------------------------------- */
@@ -146,6 +131,10 @@ bool msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
         *value = vcpu->apic_base;
     else if (msr == MSR_MTRR_CAPABILITY)
         *value = MTRR_CAPABILITY;
+    else if (msr == MSR_DE_CFG)
+        *value = decode_configuration();
+    else if (msr == MSR_TSC_AUX && cpu_has(CPU_RDTSCP))
+        *value = vcpu->tsc_aux;
     else
         return false;
     return true;
@@ -166,6 +155,12 @@ bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
         return false;
     if (mtrr) {
         *mtrr = value;
+        return true;
+    }
+    if (msr == MSR_DE_CFG) /* goes nowhere */
+        return true;
+    if (msr == MSR_TSC_AUX && cpu_has(CPU_RDTSCP)) {
+        vcpu->tsc_aux = (uint32_t)value;
         return true;
     }
     if (msr == MSR_APIC_BASE) /* the APIC stays on, in x2APIC mode, where it is */

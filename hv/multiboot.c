@@ -217,8 +217,6 @@ enum tag_type {
     TAG_LINE = 1,
     TAG_MODULE = 3,
     TAG_MEMORY_MAP = 6,
-    TAG_RSDP_1 = 14,
-    TAG_RSDP_2 = 15,
 };
 
 #define INFO2_SIZE_MOST 0x100000u
@@ -265,11 +263,10 @@ static void read_map2(struct boot_info *info, const struct tag_map *map)
 static void read_tag(struct boot_info *info, const struct tag *tag)
 {
     const struct tag_module *module = (const struct tag_module *)tag;
-    size_t size = tag->size - sizeof(*tag);
 
     switch (tag->type) {
     case TAG_LINE:
-        set_command_line(info, (const char *)(tag + 1), size);
+        set_command_line(info, (const char *)(tag + 1), tag->size - sizeof(*tag));
         break;
     case TAG_MODULE:
         if (tag->size >= sizeof(*module))
@@ -277,14 +274,6 @@ static void read_tag(struct boot_info *info, const struct tag *tag)
         break;
     case TAG_MEMORY_MAP:
         read_map2(info, (const struct tag_map *)tag);
-        break;
-    case TAG_RSDP_1:
-    case TAG_RSDP_2: /* the newer one is larger, and may come first */
-        size = size > sizeof(info->rsdp) ? sizeof(info->rsdp) : size;
-        if (size <= info->rsdp_size)
-            break;
-        memcpy(info->rsdp, tag + 1, size);
-        info->rsdp_size = (unsigned)size;
         break;
     default:
         break;
@@ -347,6 +336,8 @@ const char *multiboot_read(uint32_t magic, uint32_t physical, struct boot_info *
         wrong = read_2(info, physical);
     if (wrong)
         return wrong;
+    if (info->command_line_cut)
+        return "the command line is longer than 4095 characters: shorten it";
     clean_memory(info);
     if (info->ram_count == 0)
         return "the boot loader gave no memory map with usable memory in it";

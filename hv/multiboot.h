@@ -2,7 +2,8 @@
 /*
  * What the boot loader left us, by either multiboot protocol, in one form. Everything is copied:
  * afterwards only the modules are still where the loader put them.
- * Trusts nothing: a loader's tables, overlapping or cut off, do no harm.
+ * Trusts nothing: a loader's tables, overlapping or cut off, do no harm. Refuses to know what the
+ * modules and the command line mean.
  */
 #ifndef HV_MULTIBOOT_H
 #define HV_MULTIBOOT_H
@@ -29,8 +30,6 @@ struct boot_info {
     unsigned modules_given;            /* may be more */
     char command_line[BOOT_LINE_SIZE]; /* as given: some loaders put the image's name first */
     bool command_line_cut;
-    uint8_t rsdp[36]; /* ACPI's root, where the loader passes it on */
-    unsigned rsdp_size;
 };
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hypervisor's command line, as a table of names and parsers.
+ * The hypervisor's command line, as a table of names and parsers; see options.h.
  */
 #include "options.h"
 

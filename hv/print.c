@@ -47,6 +47,38 @@ void print(const char *text, ...)
     va_end(arguments);
 }
 
+/* Whatever JSON does not take as it is becomes a '?'. */
+static void put_in_record(void *to, char c)
+{
+    (void)to;
+    uart_put(UART_RECORDS, c < ' ' || c > '~' || c == '"' || c == '\\' ? '?' : c);
+}
+
+static void put_record_text(const char *text)
+{
+    while (*text)
+        uart_put(UART_RECORDS, *text++);
+}
+
+static void record_error_text(const char *title, const char *text, va_list arguments)
+{
+    if (uart_mid_line(UART_RECORDS))
+        uart_put(UART_RECORDS, '\n');
+    put_record_text("{\"record\":\"error\",\"text\":\"");
+    put_record_text(title);
+    format_each(put_in_record, NULL, text, arguments);
+    put_record_text("\"}\n");
+}
+
+void record_error(const char *text, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, text);
+    record_error_text("", text, arguments);
+    va_end(arguments);
+}
+
 static bool in_stack(const uint64_t *at)
 {
     return (const char *)at >= boot_stack && (const char *)(at + 1) <= boot_stack_end;
@@ -83,6 +115,9 @@ void panic(const char *text, ...)
     format_each(put, NULL, text, arguments);
     va_end(arguments);
     print("\n");
+    va_start(arguments, text);
+    record_error_text("panic: ", text, arguments);
+    va_end(arguments);
     print_stack(__builtin_frame_address(0));
     machine_exit(EXIT_CODE_BAD);
 }

@@ -2,7 +2,8 @@
 /*
  * What the hypervisor says to people, on the console's serial port; each of its lines begins with
  * "podium: ", because a guest writes to the same port. And the end of everything: panic.
- * Refuses to know what is said elsewhere: records for the host command are report.c's.
+ * Refuses to know what is said elsewhere: records for the host command are report.c's, but the last
+ * one when all goes wrong.
  */
 #ifndef HV_PRINT_H
 #define HV_PRINT_H
@@ -17,10 +18,16 @@
 void print(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * panic - this program found a bug of its own: say it, show the return addresses on the stack, and
- * end the machine with code 0x11. Never because of what a guest did.
+ * panic - this program found a bug of its own: say it to people and in a record, show the return
+ * addresses on the stack, and end the machine with code 0x11. Never because of what a guest did.
  */
 _Noreturn void panic(const char *text, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * record_error - {"record":"error","text":"..."} on the records' port, for when report.c cannot be
+ * trusted or is not reached yet; a record that was begun there is ended as it is.
+ */
+void record_error(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * print_stack - the words from here to the end of the stack that point into the program text.

@@ -57,8 +57,7 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
 
 /* ---- can it be started? --------------------------------------------------------------------- */
 
-/* Each segment lies below 4 GB, all of them together are no more than that, and one has the entry.
- */
+/* Each segment lies below 4 GB, all together are no more than that, and one has the entry. */
 static const char *check_segments(struct plan *plan)
 {
     uint64_t total = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records. Numbers are counted where they happen; here they are only written down.
+ * Records; see report.h. Numbers are counted where they happen; here they are only written down.
  */
 #include "report.h"
 
@@ -16,6 +16,9 @@
 #include "vcpu.h"
 #include "vendor.h"
 
+#define NS_PER_S    1000000000ul
+#define PATIENCE_NS (60 * NS_PER_S) /* for the host command */
+
 static enum report_hold holding;
 
 void report_init(enum report_hold hold)
@@ -23,7 +26,7 @@ void report_init(enum report_hold hold)
     holding = hold;
 }
 
-/* ---- JSON, as far as it is needed ----------------------------------------------------------- */
+/* ---- JSON, as far as it is needed ------------------------------------------------------------ */
 
 static void put(void *to, char c)
 {
@@ -73,7 +76,7 @@ static void write_frames(void)
     write("\"total\":%lu},", total);
 }
 
-/* ---- records -------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 void report_host(void)
 {
@@ -95,10 +98,19 @@ static const char *phase_name(enum phase phase)
 /* The host command answers with one byte when it has looked. */
 static void wait_for_host_command(void)
 {
+    uint64_t deadline = clock_ns() + PATIENCE_NS;
+
     if (holding == REPORT_RUN_ON || !uart_present(UART_RECORDS))
         return;
-    while (uart_get(UART_RECORDS) != '\n')
+    while (uart_get(UART_RECORDS) != '\n') {
+        if (clock_ns() > deadline) {
+            print("nobody has looked at memory for %lu s: going on without waiting for it\n",
+                  PATIENCE_NS / NS_PER_S);
+            holding = REPORT_RUN_ON;
+            return;
+        }
         cpu_pause();
+    }
 }
 
 /* Stretches of guest RAM whose machine frames follow one another: fewer is better memory. */

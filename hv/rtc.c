@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The PC's clock, behind two ports. It may change while it is read: two readings must agree.
+ * The PC's clock, behind two ports; see rtc.h. It may change while it is read: two readings must
+ * agree.
  */
 #include "rtc.h"
 
@@ -20,8 +21,8 @@ enum { STATUS_A = 0xa, STATUS_B = 0xb };
 #define B_BINARY   0x04u
 #define HOUR_PM    0x80u
 
-#define TRIES 100000 /* an update takes 2 ms; a port that is not there reads as updating for ever  \
-                      */
+/* An update takes 2 ms; a clock that is not there reads as updating for ever. */
+#define TRIES 100000
 
 struct reading {
     uint8_t second, minute, hour, day, month, year;

@@ -7,7 +7,9 @@
  * Four peculiarities of the emulated processor (QEMU's) are met here, none of which hurts a real
  * one: it neither switches PAT nor XCR0, nor lets XSETBV be intercepted, so both are kept apart by
  * hand; it fills in no next RIP, so lengths are those of the instructions without prefixes; and it
- * forgets the interrupt shadow (vcpu.c waits it out).
+ * forgets the interrupt shadow (vcpu.c waits it out). No processor switches TSC_AUX, DR0 to DR3 and
+ * the x87 and vector registers: TSC_AUX is loaded here; the others the host never uses, and so they
+ * stay the guest's as long as there is one vCPU. A second one needs them switched.
  */
 #include "svm.h"
 
@@ -24,12 +26,15 @@ void svm_enter(struct registers *guest, uint64_t vmcb, uint64_t host_vmcb);
 #define SVM_FEATURES 0x8000000au
 #define FEATURE_NPT  (1u << 0)
 #define PAT_AT_RESET 0x0007040600070406u
+#define ASIDS_LEAST  2u /* 0 is the host's */
+
+/* Exceptions with an error code: 8, 10 to 14, 17, 21, 29, 30. */
+#define HAS_ERROR_CODE 0x60227d00u
 
 /* One a vCPU, in a page of its own beside the VMCB's. */
 struct svm_vcpu {
     struct vmcb *vmcb;
     uint64_t asid_round; /* the round in which its ASID was given out; 0: none yet */
-    uint64_t exit_rip;
     uint8_t offered;
     bool taken;
 };
@@ -40,7 +45,8 @@ static struct {
     uint64_t iopm, msrpm;
     uint32_t asids, next_asid;
     uint64_t asid_round; /* rises, and every translation goes, when the numbers run out */
-    bool xsave;
+    uint32_t tsc_aux;    /* what is in the processor's now */
+    bool xsave, rdtscp;
 } svm;
 
 static struct svm_vcpu *of(const struct vcpu *vcpu)
@@ -48,7 +54,7 @@ static struct svm_vcpu *of(const struct vcpu *vcpu)
     return vcpu->vendor;
 }
 
-/* ---- the processor -------------------------------------------------------------------------- */
+/* ---- the processor --------------------------------------------------------------------------- */
 
 static const char *svm_missing(void)
 {
@@ -58,6 +64,10 @@ static const char *svm_missing(void)
         return "SVM is switched off by the firmware: turn it on in the firmware's set-up";
     if (!(cpuid_if_present(SVM_FEATURES, 0).edx & FEATURE_NPT))
         return "this processor has SVM but no nested paging: podium needs NPT to run guests";
+    if (cpuid_if_present(SVM_FEATURES, 0).ebx < ASIDS_LEAST)
+        return "this processor has SVM but no address space numbers (ASIDs) for guests";
+    if (!cpu_has(CPU_NX))
+        return "this processor has no NX (or it is switched off): podium's page tables need it";
     return NULL;
 }
 
@@ -80,6 +90,8 @@ static void *page_alloc(unsigned order, int fill)
 
 static void page_free(void *page, unsigned order)
 {
+    if (!page)
+        return;
     frames_free(MFN(physical_of(page) >> FRAME_SHIFT), order);
 }
 
@@ -92,19 +104,37 @@ static void msrpm_open(uint8_t *msrpm, uint32_t msr)
     msrpm[base + index / 4] &= (uint8_t) ~(3u << index % 4 * 2);
 }
 
+/* Guests are told that LFENCE waits for what is before it; here it is made true. */
+static void serialise_lfence(void)
+{
+    uint64_t value;
+
+    if (!cpu_has_de_cfg())
+        return;
+    value = rdmsr(MSR_DE_CFG);
+    if (!(value & DE_CFG_LFENCE_SERIALISES))
+        wrmsr(MSR_DE_CFG, value | DE_CFG_LFENCE_SERIALISES);
+}
+
 static bool svm_enable(void)
 {
-    static const uint32_t open[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
-                                     MSR_STAR,        MSR_LSTAR,        MSR_CSTAR,
-                                     MSR_SFMASK,      MSR_FS_BASE,      MSR_KERNEL_GS_BASE,
-                                     MSR_GS_BASE,     MSR_TSC_AUX };
+    static const uint32_t open[] = { MSR_SYSENTER_CS,   MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+                                     MSR_STAR,          MSR_LSTAR,        MSR_CSTAR,
+                                     MSR_SFMASK,        MSR_FS_BASE,      MSR_GS_BASE,
+                                     MSR_KERNEL_GS_BASE };
     void *save = page_alloc(0, 0), *host = page_alloc(0, 0), *iopm = page_alloc(2, 0xff);
     uint8_t *msrpm = page_alloc(1, 0xff);
 
-    if (!save || !host || !iopm || !msrpm)
+    if (!save || !host || !iopm || !msrpm) {
+        page_free(save, 0);
+        page_free(host, 0);
+        page_free(iopm, 2);
+        page_free(msrpm, 1);
         return false;
+    }
     for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
         msrpm_open(msrpm, open[i]);
+    serialise_lfence();
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, physical_of(save));
     svm.host_vmcb = physical_of(host);
@@ -114,19 +144,28 @@ static bool svm_enable(void)
     svm.next_asid = 1;
     svm.asid_round = 1;
     svm.xsave = cpu_has(CPU_XSAVE);
-    __asm__ volatile("vmsave" : : "a"(svm.host_vmcb) : "memory");
-    return svm.asids > 1;
+    svm.rdtscp = cpu_has(CPU_RDTSCP);
+    if (svm.rdtscp)
+        svm.tsc_aux = (uint32_t)rdmsr(MSR_TSC_AUX);
+    vmsave(svm.host_vmcb);
+    return true;
 }
 
-/* ---- a vCPU --------------------------------------------------------------------------------- */
+/* ---- a vCPU ---------------------------------------------------------------------------------- */
 
 static void intercept(struct vmcb *vmcb, unsigned word, unsigned bit)
 {
     vmcb->intercept_misc[word] |= 1u << bit;
 }
 
+/*
+ * #DB and #AC, because a guest can make their delivery raise them again, without end and with no
+ * instruction between at which an interrupt could come: by way of the host, one can. A machine
+ * check is the host's own.
+ */
 static void intercept_all(struct vmcb *vmcb)
 {
+    vmcb->intercept_exceptions = 1u << EXCEPTION_DB | 1u << EXCEPTION_AC | 1u << EXCEPTION_MC;
     intercept(vmcb, INTERCEPT_INTR);
     intercept(vmcb, INTERCEPT_NMI);
     intercept(vmcb, INTERCEPT_SMI);
@@ -150,6 +189,7 @@ static void intercept_all(struct vmcb *vmcb)
     intercept(vmcb, INTERCEPT_MONITOR);
     intercept(vmcb, INTERCEPT_MWAIT);
     intercept(vmcb, INTERCEPT_XSETBV);
+    intercept(vmcb, INTERCEPT_RDPRU);
 }
 
 /* Flat 32-bit protected mode, paging off: the PVH ABI's first state. */
@@ -175,10 +215,8 @@ static bool svm_vcpu_init(struct vcpu *vcpu, struct entry_state entry)
     struct vmcb *vmcb = page_alloc(0, 0);
 
     if (!self || !vmcb) {
-        if (self)
-            page_free(self, 0);
-        if (vmcb)
-            page_free(vmcb, 0);
+        page_free(self, 0);
+        page_free(vmcb, 0);
         return false;
     }
     self->vmcb = vmcb;
@@ -192,7 +230,6 @@ static bool svm_vcpu_init(struct vcpu *vcpu, struct entry_state entry)
     vmcb->virtual_interrupt = VINTR_MASKING;
     set_entry_state(vmcb, entry);
     vcpu->registers = (struct registers){ .rbx = entry.rbx, .rip = entry.rip, .rflags = 2 };
-    vcpu->pat = PAT_AT_RESET;
     vcpu->xcr0 = 1;
     return true;
 }
@@ -204,14 +241,17 @@ static void svm_vcpu_destroy(struct vcpu *vcpu)
     vcpu->vendor = NULL;
 }
 
-/* ---- translations --------------------------------------------------------------------------- */
+/* ---- translations ---------------------------------------------------------------------------- */
 
 static void svm_flush(struct vcpu *vcpu)
 {
     of(vcpu)->vmcb->tlb_control = TLB_FLUSH_ALL;
 }
 
-/* An ASID of this CPU's. When the numbers run out they begin again, and all translations go. */
+/*
+ * An ASID of this CPU's. When the numbers run out they begin again. Whoever had the number before,
+ * in an earlier round or before this program, may have left translations under it: they all go.
+ */
 static void assign_asid(struct svm_vcpu *self)
 {
     if (self->asid_round == svm.asid_round)
@@ -219,24 +259,27 @@ static void assign_asid(struct svm_vcpu *self)
     if (svm.next_asid == svm.asids) {
         svm.next_asid = 1;
         svm.asid_round++;
-        self->vmcb->tlb_control = TLB_FLUSH_ALL;
     }
+    self->vmcb->tlb_control = TLB_FLUSH_ALL;
     self->vmcb->asid = svm.next_asid++;
     self->asid_round = svm.asid_round;
 }
 
-/* ---- interrupts ----------------------------------------------------------------------------- */
+/* ---- interrupts ------------------------------------------------------------------------------ */
 
 /* The processor itself waits for IF and the shadow: no interrupt window is needed. */
-static void svm_offer_interrupt(struct vcpu *vcpu, uint8_t vector)
+static void svm_offer_interrupt(struct vcpu *vcpu, struct interrupt interrupt)
 {
     struct svm_vcpu *self = of(vcpu);
     uint64_t value = VINTR_MASKING;
 
-    if (vector)
-        value |= VINTR_REQUEST | VINTR_IGNORE_TPR | (uint64_t)vector << VINTR_VECTOR_SHIFT;
+    if (interrupt.vector)
+        value |= VINTR_REQUEST | (uint64_t)interrupt.vector << VINTR_VECTOR_SHIFT |
+                 (uint64_t)(interrupt.vector >> 4) << VINTR_PRIORITY_SHIFT;
+    if (interrupt.from == INTERRUPT_EVENT)
+        value |= VINTR_IGNORE_TPR;
     self->vmcb->virtual_interrupt = value;
-    self->offered = vector;
+    self->offered = interrupt.vector;
 }
 
 static bool svm_offer_taken(struct vcpu *vcpu)
@@ -244,44 +287,75 @@ static bool svm_offer_taken(struct vcpu *vcpu)
     return of(vcpu)->taken;
 }
 
-static void svm_raise_exception(struct vcpu *vcpu, uint8_t vector, bool has_code, uint32_t code)
+static void svm_raise_exception(struct vcpu *vcpu, uint8_t vector)
 {
     uint64_t event = EVENT_VALID | EVENT_EXCEPTION << 8 | vector;
 
-    if (has_code)
-        event |= EVENT_HAS_CODE | (uint64_t)code << 32;
+    if (HAS_ERROR_CODE >> vector & 1)
+        event |= EVENT_HAS_CODE;
     of(vcpu)->vmcb->event_injection = event;
+}
+
+static void svm_raise_single_step(struct vcpu *vcpu)
+{
+    of(vcpu)->vmcb->dr6 |= DR6_SINGLE_STEP;
+    svm_raise_exception(vcpu, EXCEPTION_DB);
 }
 
 /*
  * An exit can cut the delivery of an event short. Exceptions and NMIs are delivered again. An
  * interrupt that was offered counts as not taken, and is offered again if it is still wanted (the
- * emulated processor calls it an exception, with a vector that no exception has). A software
- * interrupt is not: rip is still at its instruction.
+ * emulated processor calls it an exception). What an instruction raises (INT, INT3, INTO) is not:
+ * rip is still there.
  */
 static void recover_event(struct svm_vcpu *self)
 {
     uint64_t event = self->vmcb->exit_interrupt;
-    unsigned type = EVENT_TYPE(event);
-    bool interrupt = type == EVENT_INTERRUPT || EVENT_VECTOR(event) >= 32;
+    unsigned type = EVENT_TYPE(event), vector = EVENT_VECTOR(event);
+    bool interrupt = type == EVENT_INTERRUPT ||
+                     (type == EVENT_EXCEPTION && self->offered && vector == self->offered);
+    bool software = type == EVENT_SOFTWARE || vector == EXCEPTION_BP || vector == EXCEPTION_OF;
 
     self->vmcb->event_injection = 0;
     self->taken = self->offered && !(self->vmcb->virtual_interrupt & VINTR_REQUEST);
     if (!(event & EVENT_VALID))
         return;
-    if (type == EVENT_NMI || (type == EVENT_EXCEPTION && !interrupt))
-        self->vmcb->event_injection = event;
-    else if (type != EVENT_SOFTWARE)
+    if (interrupt)
         self->taken = false;
+    else if (!software)
+        self->vmcb->event_injection = event;
 }
 
-/* ---- run ------------------------------------------------------------------------------------ */
+/* ---- run ------------------------------------------------------------------------------------- */
 
 /* XCR0 is the processor's one and only: no exit says that the guest set it. */
 static void load_xcr0(const struct vcpu *vcpu)
 {
     if (svm.xsave && xgetbv(0) != vcpu->xcr0)
         xsetbv(0, vcpu->xcr0);
+}
+
+static void load_tsc_aux(const struct vcpu *vcpu)
+{
+    if (!svm.rdtscp || svm.tsc_aux == vcpu->tsc_aux)
+        return;
+    wrmsr(MSR_TSC_AUX, vcpu->tsc_aux);
+    svm.tsc_aux = vcpu->tsc_aux;
+}
+
+/* CR8 is the upper half of the APIC's task priority, and the processor's own while it runs. */
+static void load_task_priority(const struct vcpu *vcpu, struct vmcb *vmcb)
+{
+    vmcb->virtual_interrupt &= ~VINTR_TPR;
+    vmcb->virtual_interrupt |= vcpu->lapic.task_priority >> 4;
+}
+
+static void store_task_priority(struct vcpu *vcpu, const struct vmcb *vmcb)
+{
+    uint32_t priority = vmcb->virtual_interrupt & VINTR_TPR;
+
+    if (vcpu->lapic.task_priority >> 4 != priority)
+        vcpu->lapic.task_priority = priority << 4;
 }
 
 static void svm_run(struct vcpu *vcpu)
@@ -291,12 +365,14 @@ static void svm_run(struct vcpu *vcpu)
     struct registers *registers = &vcpu->registers;
 
     assign_asid(self);
-    if (registers->rip != self->exit_rip)
+    if (!vcpu->shadow_rip)
         vmcb->interrupt_shadow = 0; /* an emulated instruction has ended it */
     vmcb->rax = registers->rax;
     vmcb->rsp = registers->rsp;
     vmcb->rip = registers->rip;
     vmcb->rflags = registers->rflags;
+    load_task_priority(vcpu, vmcb);
+    load_tsc_aux(vcpu);
     load_xcr0(vcpu);
     svm_enter(registers, physical_of(vmcb), svm.host_vmcb);
     if (svm.xsave)
@@ -305,8 +381,8 @@ static void svm_run(struct vcpu *vcpu)
     registers->rsp = vmcb->rsp;
     registers->rip = vmcb->rip;
     registers->rflags = vmcb->rflags;
-    self->exit_rip = vmcb->rip;
     vmcb->tlb_control = 0;
+    store_task_priority(vcpu, vmcb);
     vcpu->shadow_rip = vmcb->interrupt_shadow & 1 ? vmcb->rip : 0;
     recover_event(self);
     svm_read_control(vmcb, &vcpu->control);
@@ -315,48 +391,22 @@ static void svm_run(struct vcpu *vcpu)
         interrupts_take();
 }
 
-/* ---- MSRs ----------------------------------------------------------------------------------- */
-
-static uint64_t *msr_place(struct vmcb *vmcb, uint32_t msr)
-{
-    switch (msr) {
-    case MSR_STAR:
-        return &vmcb->star;
-    case MSR_LSTAR:
-        return &vmcb->lstar;
-    case MSR_CSTAR:
-        return &vmcb->cstar;
-    case MSR_SFMASK:
-        return &vmcb->sfmask;
-    case MSR_FS_BASE:
-        return &vmcb->fs.base;
-    case MSR_GS_BASE:
-        return &vmcb->gs.base;
-    case MSR_KERNEL_GS_BASE:
-        return &vmcb->kernel_gs_base;
-    case MSR_SYSENTER_CS:
-        return &vmcb->sysenter_cs;
-    case MSR_SYSENTER_ESP:
-        return &vmcb->sysenter_esp;
-    case MSR_SYSENTER_EIP:
-        return &vmcb->sysenter_eip;
-    case MSR_PAT:
-        return &vmcb->pat;
-    default:
-        return NULL;
-    }
-}
+/* ---- MSRs ------------------------------------------------------------------------------------ */
 
 static bool svm_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-    struct vmcb *vmcb = of(vcpu)->vmcb;
-    uint64_t *place = msr_place(vmcb, msr);
+    const struct vmcb *vmcb = of(vcpu)->vmcb;
 
-    if (msr == MSR_EFER)
+    switch (msr) {
+    case MSR_EFER:
         *value = vmcb->efer & EFER_OF_GUEST;
-    else if (place)
-        *value = *place;
-    return msr == MSR_EFER || place;
+        return true;
+    case MSR_PAT:
+        *value = vmcb->pat;
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* [APM "PAT MSR"]: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC- */
@@ -385,19 +435,16 @@ static bool write_efer(struct vmcb *vmcb, uint64_t value)
 static bool svm_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     struct vmcb *vmcb = of(vcpu)->vmcb;
-    uint64_t *place = msr_place(vmcb, msr);
 
     if (msr == MSR_EFER)
         return write_efer(vmcb, value);
-    if (!place || (msr == MSR_PAT && !pat_is_valid(value)))
+    if (msr != MSR_PAT || !pat_is_valid(value))
         return false;
-    if (msr == MSR_PAT)
-        vcpu->pat = value;
-    *place = value;
+    vmcb->pat = value;
     return true;
 }
 
-/* ---- for people ----------------------------------------------------------------------------- */
+/* ---- for people ------------------------------------------------------------------------------ */
 
 static void svm_dump(struct vcpu *vcpu)
 {
@@ -429,6 +476,7 @@ const struct vendor svm_vendor = {
     .offer_interrupt = svm_offer_interrupt,
     .offer_taken = svm_offer_taken,
     .raise_exception = svm_raise_exception,
+    .raise_single_step = svm_raise_single_step,
     .msr_read = svm_msr_read,
     .msr_write = svm_msr_write,
     .flush = svm_flush,

@@ -67,6 +67,8 @@ _Static_assert(offsetof(struct vmcb, rip) == 0x578, "VMCB");
 _Static_assert(offsetof(struct vmcb, cr2) == 0x640, "VMCB");
 _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB");
 
+#define DR6_SINGLE_STEP ((uint64_t)1 << 14)
+
 /* Intercepts: word and bit. */
 #define INTERCEPT_INTR     0, 0
 #define INTERCEPT_NMI      0, 1
@@ -91,13 +93,15 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB");
 #define INTERCEPT_MONITOR  1, 10
 #define INTERCEPT_MWAIT    1, 11
 #define INTERCEPT_XSETBV   1, 13
+#define INTERCEPT_RDPRU    1, 14
 
 /* Exit codes. [APM "SVM Intercept Exit Codes"] */
+#define VMEXIT_EXCEPTION(vector) (0x40u + (vector))
+
 #define VMEXIT_INTR     0x60u
 #define VMEXIT_NMI      0x61u
 #define VMEXIT_SMI      0x62u
 #define VMEXIT_INIT     0x63u
-#define VMEXIT_VINTR    0x64u
 #define VMEXIT_RDPMC    0x6fu
 #define VMEXIT_CPUID    0x72u
 #define VMEXIT_INVD     0x76u
@@ -117,13 +121,16 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB");
 #define VMEXIT_MONITOR  0x8au
 #define VMEXIT_MWAIT    0x8bu
 #define VMEXIT_XSETBV   0x8du
+#define VMEXIT_RDPRU    0x8eu
 #define VMEXIT_NPF      0x400u
 #define VMEXIT_INVALID  0xffffffffu
 
-#define VINTR_REQUEST      ((uint64_t)1 << 8)
-#define VINTR_IGNORE_TPR   ((uint64_t)1 << 20)
-#define VINTR_MASKING      ((uint64_t)1 << 24)
-#define VINTR_VECTOR_SHIFT 32
+#define VINTR_TPR            ((uint64_t)0xf)
+#define VINTR_REQUEST        ((uint64_t)1 << 8)
+#define VINTR_PRIORITY_SHIFT 16
+#define VINTR_IGNORE_TPR     ((uint64_t)1 << 20)
+#define VINTR_MASKING        ((uint64_t)1 << 24)
+#define VINTR_VECTOR_SHIFT   32
 
 #define EVENT_VALID         ((uint64_t)1 << 31)
 #define EVENT_HAS_CODE      ((uint64_t)1 << 11)
@@ -131,7 +138,6 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB");
 #define EVENT_VECTOR(event) ((unsigned)((event)&0xff))
 enum { EVENT_INTERRUPT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFTWARE = 4 };
 
-#define NPF_PRESENT  ((uint64_t)1 << 0)
 #define NPF_WRITE    ((uint64_t)1 << 1)
 #define NPF_RESERVED ((uint64_t)1 << 3)
 #define NPF_FETCH    ((uint64_t)1 << 4)

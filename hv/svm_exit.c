@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an exit means: a VMCB after #VMEXIT, put in no vendor's words. Reads, and does nothing else.
+ * Refuses to know what an exit is answered with.
  */
 #include "svm.h"
 
@@ -10,18 +11,18 @@ struct exit_meaning {
     uint32_t code;
     enum exit_reason reason;
     unsigned length;   /* of the instruction without prefixes; 0: nothing to skip */
-    uint8_t exception; /* EXIT_FORBIDDEN */
+    uint8_t exception; /* EXIT_FORBIDDEN, EXIT_EXCEPTION */
 };
-
-enum { UNDEFINED = 6, PROTECTION = 13 };
 
 /* clang-format off */
 static const struct exit_meaning exit_meanings[] = {
+    { VMEXIT_EXCEPTION(EXCEPTION_DB),         EXIT_EXCEPTION,     0, EXCEPTION_DB },
+    { VMEXIT_EXCEPTION(EXCEPTION_AC),     EXIT_EXCEPTION,     0, EXCEPTION_AC },
+    { VMEXIT_EXCEPTION(EXCEPTION_MC), EXIT_MACHINE_CHECK, 0, 0 },
     { VMEXIT_INTR,     EXIT_INTERRUPT, 0, 0 },
     { VMEXIT_NMI,      EXIT_INTERRUPT, 0, 0 },
     { VMEXIT_SMI,      EXIT_INTERRUPT, 0, 0 },
     { VMEXIT_INIT,     EXIT_INTERRUPT, 0, 0 },
-    { VMEXIT_VINTR,    EXIT_WINDOW,    0, 0 },
     { VMEXIT_CPUID,    EXIT_CPUID,     2, 0 },
     { VMEXIT_INVD,     EXIT_CACHE,     2, 0 },
     { VMEXIT_WBINVD,   EXIT_CACHE,     2, 0 },
@@ -33,16 +34,17 @@ static const struct exit_meaning exit_meanings[] = {
     { VMEXIT_NPF,      EXIT_FAULT,     0, 0 },
     { VMEXIT_MSR,      EXIT_MSR_READ,  2, 0 },
     { VMEXIT_IOIO,     EXIT_PORT_IN,   0, 0 },
-    { VMEXIT_RDPMC,    EXIT_FORBIDDEN, 0, PROTECTION },
-    { VMEXIT_INVLPGA,  EXIT_FORBIDDEN, 0, UNDEFINED },
-    { VMEXIT_VMRUN,    EXIT_FORBIDDEN, 0, UNDEFINED },
-    { VMEXIT_VMLOAD,   EXIT_FORBIDDEN, 0, UNDEFINED },
-    { VMEXIT_VMSAVE,   EXIT_FORBIDDEN, 0, UNDEFINED },
-    { VMEXIT_STGI,     EXIT_FORBIDDEN, 0, UNDEFINED },
-    { VMEXIT_CLGI,     EXIT_FORBIDDEN, 0, UNDEFINED },
-    { VMEXIT_SKINIT,   EXIT_FORBIDDEN, 0, UNDEFINED },
-    { VMEXIT_MONITOR,  EXIT_FORBIDDEN, 0, UNDEFINED },
-    { VMEXIT_MWAIT,    EXIT_FORBIDDEN, 0, UNDEFINED },
+    { VMEXIT_RDPMC,    EXIT_FORBIDDEN, 0, EXCEPTION_GP },
+    { VMEXIT_INVLPGA,  EXIT_FORBIDDEN, 0, EXCEPTION_UD },
+    { VMEXIT_VMRUN,    EXIT_FORBIDDEN, 0, EXCEPTION_UD },
+    { VMEXIT_VMLOAD,   EXIT_FORBIDDEN, 0, EXCEPTION_UD },
+    { VMEXIT_VMSAVE,   EXIT_FORBIDDEN, 0, EXCEPTION_UD },
+    { VMEXIT_STGI,     EXIT_FORBIDDEN, 0, EXCEPTION_UD },
+    { VMEXIT_CLGI,     EXIT_FORBIDDEN, 0, EXCEPTION_UD },
+    { VMEXIT_SKINIT,   EXIT_FORBIDDEN, 0, EXCEPTION_UD },
+    { VMEXIT_MONITOR,  EXIT_FORBIDDEN, 0, EXCEPTION_UD },
+    { VMEXIT_MWAIT,    EXIT_FORBIDDEN, 0, EXCEPTION_UD },
+    { VMEXIT_RDPRU,    EXIT_FORBIDDEN, 0, EXCEPTION_UD },
 };
 /* clang-format on */
 
@@ -52,7 +54,6 @@ static void read_fault(const struct vmcb *vmcb, struct fault *fault)
 
     fault->address = vmcb->exit_info_2;
     fault->access = info & NPF_FETCH ? FAULT_FETCH : info & NPF_WRITE ? FAULT_WRITE : FAULT_READ;
-    fault->present = info & NPF_PRESENT;
     fault->reserved = info & NPF_RESERVED;
     fault->page_walk = info & NPF_WALK;
 }

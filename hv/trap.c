@@ -150,13 +150,13 @@ static const char *const exception_name[EXCEPTIONS] = {
 
 static _Noreturn void die(const struct trap_frame *f)
 {
+    const char *name = exception_name[f->vector] ? exception_name[f->vector] : "reserved";
     static bool again;
 
     if (again)
         machine_exit(EXIT_CODE_BAD); /* while saying what happened before */
     again = true;
-    print("panic: exception %lu (%s), error code 0x%lx\n", f->vector,
-          exception_name[f->vector] ? exception_name[f->vector] : "reserved", f->error);
+    print("panic: exception %lu (%s), error code 0x%lx\n", f->vector, name, f->error);
     print("rip %016lx  cs %04lx  rflags %08lx\n", f->rip, f->cs, f->rflags);
     print("rsp %016lx  ss %04lx  cr2 %016lx  cr3 %016lx\n", f->rsp, f->ss, read_cr2(), read_cr3());
     print("rax %016lx  rbx %016lx  rcx %016lx  rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
@@ -164,6 +164,8 @@ static _Noreturn void die(const struct trap_frame *f)
     print("r8  %016lx  r9  %016lx  r10 %016lx  r11 %016lx\n", f->r8, f->r9, f->r10, f->r11);
     print("r12 %016lx  r13 %016lx  r14 %016lx  r15 %016lx\n", f->r12, f->r13, f->r14, f->r15);
     print_stack((const uint64_t *)(uintptr_t)f->rsp);
+    record_error("the hypervisor died of exception %lu (%s) at %lx, error code 0x%lx", f->vector,
+                 name, f->rip, f->error);
     machine_exit(EXIT_CODE_BAD);
 }
 

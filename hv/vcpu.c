@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Run, dispatch by exit reason, repeat. One handler an exit reason; a handler that emulated an
- * instruction moves rip past it.
+ * instruction moves rip past it. Refuses to know what CPUID, MSRs, ports and hypercalls do.
  */
 #include "vcpu.h"
 
@@ -17,10 +17,8 @@
 #include "lib.h"
 #include "msr.h"
 #include "port.h"
+#include "print.h"
 #include "vendor.h"
-
-#define EXCEPTION_UD 6u
-#define EXCEPTION_GP 13u
 
 #define POLL_NS   20000000u /* how long a byte for the guest's console may wait */
 #define SHADOW_NS 50000u    /* how long the instruction after STI is given to run */
@@ -30,13 +28,21 @@ void vcpu_init(struct vcpu *vcpu, struct domain *domain, unsigned id)
     *vcpu = (struct vcpu){ .domain = domain, .id = id, .state = VCPU_RUNNABLE };
     msr_init(vcpu);
     lapic_init(vcpu);
+    fpu_reset(); /* this vCPU's: the host has none, and there is no other */
 }
 
+/* The instruction has run, and leaves what each leaves: its shadow and RF over, a step taken. */
 static void skip(struct vcpu *vcpu)
 {
-    vcpu->registers.rip += vcpu->exit.length;
+    struct registers *registers = &vcpu->registers;
+
+    registers->rip += vcpu->exit.length;
     if (!vcpu->control.code64)
-        vcpu->registers.rip &= 0xffffffff;
+        registers->rip &= 0xffffffff;
+    registers->rflags &= ~(uint64_t)RFLAGS_RESUME;
+    vcpu->shadow_rip = 0;
+    if (registers->rflags & RFLAGS_TRAP)
+        vendor->raise_single_step(vcpu);
 }
 
 static void skip_or_fault(struct vcpu *vcpu, bool emulated)
@@ -44,7 +50,7 @@ static void skip_or_fault(struct vcpu *vcpu, bool emulated)
     if (emulated)
         skip(vcpu);
     else
-        vendor->raise_exception(vcpu, EXCEPTION_GP, true, 0);
+        vendor->raise_exception(vcpu, EXCEPTION_GP);
 }
 
 static void stop(struct vcpu *vcpu, enum stop_reason reason)
@@ -104,13 +110,15 @@ static void on_port_out(struct vcpu *vcpu)
 /* With interrupts off nothing will ever end it: the guest has gone. */
 static void on_halt(struct vcpu *vcpu)
 {
-    vcpu->state = vcpu->registers.rflags & RFLAGS_INTERRUPT ? VCPU_HALTED : VCPU_DOWN;
+    struct domain *domain = vcpu->domain;
+
     skip(vcpu);
-    if (vcpu->state == VCPU_DOWN) {
-        vcpu->domain->stop = STOP_POWEROFF;
-        format(vcpu->domain->stop_details, sizeof(vcpu->domain->stop_details),
-               "halted with interrupts off");
+    if (vcpu->registers.rflags & RFLAGS_INTERRUPT) {
+        vcpu->state = VCPU_HALTED;
+        return;
     }
+    domain->stop = STOP_HALTED;
+    format(domain->stop_details, sizeof(domain->stop_details), "interrupts are off, for good");
 }
 
 static void on_xsetbv(struct vcpu *vcpu)
@@ -126,11 +134,16 @@ static void on_xsetbv(struct vcpu *vcpu)
     skip_or_fault(vcpu, valid);
 }
 
-static void on_forbidden(struct vcpu *vcpu)
+static void on_exception(struct vcpu *vcpu)
 {
-    uint8_t vector = vcpu->exit.exception;
+    vendor->raise_exception(vcpu, vcpu->exit.exception);
+}
 
-    vendor->raise_exception(vcpu, vector, vector == EXCEPTION_GP, 0);
+/* Not of this guest's doing, and not known to be over: nothing here can be trusted any more. */
+static void on_machine_check(struct vcpu *vcpu)
+{
+    vendor->dump(vcpu);
+    panic("machine check while %s ran", vcpu->domain->name);
 }
 
 static void on_shutdown(struct vcpu *vcpu)
@@ -154,11 +167,6 @@ static void on_interrupt(struct vcpu *vcpu)
     console_input(vcpu->domain);
 }
 
-static void on_window(struct vcpu *vcpu)
-{
-    (void)vcpu; /* the next entry offers whatever is wanted */
-}
-
 struct exit_handler {
     const char *name; /* as reports spell it */
     void (*handle)(struct vcpu *vcpu);
@@ -175,11 +183,12 @@ static const struct exit_handler exit_handlers[EXIT_REASONS] = {
     [EXIT_PORT_OUT]  = { "port_out",  on_port_out },
     [EXIT_HALT]      = { "halt",      on_halt },
     [EXIT_INTERRUPT] = { "interrupt", on_interrupt },
-    [EXIT_WINDOW]    = { "window",    on_window },
     [EXIT_CACHE]     = { "cache",     skip },
     [EXIT_XSETBV]    = { "xsetbv",    on_xsetbv },
-    [EXIT_FORBIDDEN] = { "forbidden", on_forbidden },
+    [EXIT_EXCEPTION] = { "exception", on_exception },
+    [EXIT_FORBIDDEN] = { "forbidden", on_exception },
     [EXIT_SHUTDOWN]  = { "shutdown",  on_shutdown },
+    [EXIT_MACHINE_CHECK] = { "machine_check", on_machine_check },
     [EXIT_INVALID]   = { "invalid",   on_invalid },
     [EXIT_UNKNOWN]   = { "unknown",   on_unknown },
 };
@@ -192,11 +201,13 @@ const char *exit_reason_name(enum exit_reason reason)
 
 /* ---- interrupts and time -------------------------------------------------------------------- */
 
-static uint8_t wanted_vector(struct vcpu *vcpu)
+static struct interrupt wanted_interrupt(struct vcpu *vcpu)
 {
     uint8_t vector = events_vector(vcpu);
 
-    return vector ? vector : lapic_vector(vcpu);
+    if (vector)
+        return (struct interrupt){ vector, INTERRUPT_EVENT };
+    return (struct interrupt){ lapic_vector(vcpu), INTERRUPT_APIC };
 }
 
 /* The guest's clock counts the same seconds as the host's: a deadline is that far from now. */
@@ -224,33 +235,24 @@ static bool in_shadow(struct vcpu *vcpu)
     return true;
 }
 
-/* An interrupt that comes too early costs less than setting the timer anew at every entry. */
-static void arm(uint64_t ns)
-{
-    static uint64_t armed; /* one a CPU; there is one */
-
-    if (armed > clock_ns() && armed <= ns)
-        return;
-    armed = ns;
-    timer_arm(ns);
-}
-
-/* Returns the vector that is offered. */
-static uint8_t prepare_entry(struct vcpu *vcpu)
+/* Returns what is offered. */
+static struct interrupt prepare_entry(struct vcpu *vcpu)
 {
     bool shadow = in_shadow(vcpu);
-    uint8_t vector = shadow ? 0 : wanted_vector(vcpu);
+    struct interrupt offer = shadow ? (struct interrupt){ 0 } : wanted_interrupt(vcpu);
 
-    vendor->offer_interrupt(vcpu, vector);
-    arm(shadow ? clock_ns() + SHADOW_NS : next_wake(vcpu));
-    return vector;
+    vendor->offer_interrupt(vcpu, offer);
+    timer_arm(shadow ? clock_ns() + SHADOW_NS : next_wake(vcpu));
+    return offer;
 }
 
+/* Nothing else wakes the host from here: the timer is set anew, whatever is believed of it. */
 static void wait_for_event(struct vcpu *vcpu)
 {
     flush_merge(vcpu->domain);
-    while (!wanted_vector(vcpu)) {
-        arm(next_wake(vcpu));
+    while (!wanted_interrupt(vcpu).vector) {
+        timer_disarm();
+        timer_arm(next_wake(vcpu));
         interrupts_wait();
         console_input(vcpu->domain);
         events_run_timers(vcpu, guest_time_ns(vcpu->domain));
@@ -261,7 +263,7 @@ static void wait_for_event(struct vcpu *vcpu)
 void vcpu_run(struct vcpu *vcpu)
 {
     while (vcpu->domain->stop == STOP_NONE) {
-        uint8_t offered;
+        struct interrupt offered;
 
         events_run_timers(vcpu, guest_time_ns(vcpu->domain));
         if (vcpu->state == VCPU_HALTED)
@@ -271,8 +273,8 @@ void vcpu_run(struct vcpu *vcpu)
         vendor->run(vcpu);
         flush_leave(vcpu);
         /* Only the APIC's own interrupts must be told; an event is a level. */
-        if (offered && offered == lapic_vector(vcpu) && vendor->offer_taken(vcpu))
-            lapic_accept(vcpu, offered);
+        if (offered.vector && offered.from == INTERRUPT_APIC && vendor->offer_taken(vcpu))
+            lapic_accept(vcpu, offered.vector);
         vcpu->exits[vcpu->exit.reason]++;
         exit_handlers[vcpu->exit.reason].handle(vcpu);
     }

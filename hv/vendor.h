@@ -14,6 +14,12 @@ struct entry_state {
     uint32_t rbx;
 };
 
+/* An interrupt for the guest. */
+struct interrupt {
+    uint8_t vector;                                /* 0: none */
+    enum { INTERRUPT_EVENT, INTERRUPT_APIC } from; /* the task priority holds back the APIC's */
+};
+
 struct vendor {
     const char *name;               /* "svm", "vmx" */
     const struct pt_format *format; /* of the tables that it walks */
@@ -33,13 +39,15 @@ struct vendor {
      */
     void (*run)(struct vcpu *vcpu);
 
-    /* Offer this vector on the next entry, to be taken as soon as the guest can; 0 takes it back.
-     */
-    void (*offer_interrupt)(struct vcpu *vcpu, uint8_t vector);
+    /* Offer this on the next entry, to be taken as soon as the guest can. */
+    void (*offer_interrupt)(struct vcpu *vcpu, struct interrupt interrupt);
     bool (*offer_taken)(struct vcpu *vcpu); /* did the guest take it? */
-    void (*raise_exception)(struct vcpu *vcpu, uint8_t vector, bool has_code, uint32_t code);
 
-    /* Guest registers that MSR accesses reach and that only the vendor's file can. */
+    /* An exception at the next entry, with the error code 0 where it has one. */
+    void (*raise_exception)(struct vcpu *vcpu, uint8_t vector);
+    void (*raise_single_step)(struct vcpu *vcpu); /* #DB, and DR6 says why */
+
+    /* PAT and EFER: guest registers that MSR accesses reach, and only the vendor's file can. */
     bool (*msr_read)(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
     bool (*msr_write)(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 

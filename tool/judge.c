@@ -63,7 +63,8 @@ static bool ending_is_wrong(const struct report *report, const struct closing *c
     if (closing->ending == TIMED_OUT)
         return find(verdict, FAILED, "not ended after %u s: time-out", closing->seconds);
     if (report->error)
-        return find(verdict, BAD_INPUT, "%s", report->error->valuestring);
+        return find(verdict, WEXITSTATUS(closing->status) == STATUS_FAILED ? FAILED : BAD_INPUT,
+                    "%s", report->error->valuestring);
     if (WIFSIGNALED(closing->status))
         return find(verdict, FAILED, "the emulator was killed by signal %d",
                     WTERMSIG(closing->status));

@@ -66,7 +66,8 @@ static void print_guest(const cJSON *guest)
     print_counts("splits", member(guest, "splits"));
     print_counts("merges", member(guest, "merges"));
     print_counts("exits", member(guest, "exits"));
-    printf("  %-10s %.0f GB slots\n", "slots", report_number(guest, "slots"));
+    printf("  %-10s %.0f slots of 1 GB, %.0f whole\n", "slots", report_number(guest, "slots"),
+           report_number(guest, "slots_whole"));
     print_counts("not 1 GB", member(guest, "reasons"));
 }
 

@@ -53,8 +53,7 @@ enum p2m_error {
     P2M_BAD_RANGE, /* misaligned, empty, beyond an end, or an order that is none */
     P2M_BAD_TYPE,  /* not a type, or there is nothing of the type that this verb needs */
     /* resources' */
-    P2M_NO_MEMORY, /* the host gave no table page; the guest's quota of them, or all pins, are used
-                    */
+    P2M_NO_MEMORY, /* no table page from the host or within the quota; or all pins are used */
     P2M_DEBT_FULL, /* the debt holds P2M_DEBT_MAX items: settle and pay it, then call again */
     /* the moment's */
     P2M_BUSY,     /* the host holds a pointer into the range (a pin) */
@@ -87,7 +86,8 @@ struct p2m_owed {
 /*
  * What the caller owes after a verb. Start from P2M_NO_DEBT; several verbs may add to one debt.
  * When `flush` is set, no processor may enter the guest with a translation from before: settle it
- * (p2m_settle), then p2m_pay. Without `flush` there is nothing to wait for, and nothing owed.
+ * (p2m_begin_settle, p2m_end_settle), then p2m_pay. Without `flush` there is nothing to wait for,
+ * and nothing owed.
  */
 struct p2m_debt {
     uint64_t generation; /* settled once the P2M's settled generation has reached this */

@@ -80,8 +80,7 @@ static void set_handlers(void)
 
 static uint64_t buffer[1024] __attribute__((aligned(4096)));
 
-/* Numbers that mean something somewhere: frames of RAM well above this guest, ends, holes, ports.
- */
+/* Numbers that mean something somewhere: frames of RAM above this guest, ends, holes, ports. */
 static uint64_t plausible(void)
 {
     static const uint64_t values[] = {

@@ -349,6 +349,57 @@ static void fragment_denies_the_next_size_and_no_more(void **state)
     audit();
 }
 
+/* ---- the audit ------------------------------------------------------------------------------ */
+
+/* The links of a free block: what its record begins with. A table page's record shows where. */
+static uint32_t *links_of(mfn_t mfn)
+{
+    mfn_t table = frames_alloc(ORDER_4K, FRAME_TABLE, GUEST);
+    uint8_t *record = (uint8_t *)frames_table_info(table);
+
+    frames_free(table, ORDER_4K);
+    return (uint32_t *)(record + ((int64_t)mfn.mfn - (int64_t)table.mfn) * 16);
+}
+
+static void the_audit_survives_any_link_and_reports_it(void **state)
+{
+    mfn_t mfn = frames_alloc(ORDER_2M, FRAME_RAM, GUEST);
+    const uint32_t wrong[] = {
+        UINT32_MAX, UINT32_MAX - 1,          0, (uint32_t)mfn.mfn,
+        0x80000000, (uint32_t)mfn.mfn + 300, 1, (uint32_t)(GB / FRAME_SIZE)
+    };
+    uint32_t *links = links_of(mfn_add(mfn, 3));
+
+    (void)state;
+    for (unsigned i = 1; i < 8; i += 2)
+        frames_free(mfn_add(mfn, i), ORDER_4K);
+    audit();
+    for (unsigned i = 0; i < COUNT(wrong) * 2; i++) {
+        uint32_t before = links[i % 2];
+
+        links[i % 2] = wrong[i / 2];
+        assert_true(frames_audit(NULL) > 0);
+        links[i % 2] = before;
+        audit();
+    }
+}
+
+static void the_audit_follows_a_list_that_leads_round(void **state)
+{
+    mfn_t mfn = frames_alloc(ORDER_2M, FRAME_RAM, GUEST);
+    uint32_t *first = links_of(mfn_add(mfn, 1)), *third = links_of(mfn_add(mfn, 3));
+
+    (void)state;
+    frames_free(mfn_add(mfn, 1), ORDER_4K);
+    frames_free(mfn_add(mfn, 3), ORDER_4K);
+    audit();
+    first[0] = (uint32_t)mfn.mfn + 3; /* each is the other's next and previous */
+    first[1] = (uint32_t)mfn.mfn + 3;
+    third[0] = (uint32_t)mfn.mfn + 1;
+    third[1] = (uint32_t)mfn.mfn + 1;
+    assert_true(frames_audit(NULL) > 0);
+}
+
 /* ---- at random ------------------------------------------------------------------------------ */
 
 #define STEPS 200000
@@ -427,6 +478,8 @@ int main(void)
         on_a_pc(bugs_of_the_host_panic),
         on_a_pc(a_table_page_has_a_fresh_record),
         on_a_pc(fragment_denies_the_next_size_and_no_more),
+        on_a_pc(the_audit_survives_any_link_and_reports_it),
+        on_a_pc(the_audit_follows_a_list_that_leads_round),
         on_a_pc(any_sequence_keeps_the_sum_and_ends_as_it_began),
     };
 

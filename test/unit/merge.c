@@ -132,6 +132,19 @@ static void tables_and_marks_of_two_kinds_do_not_merge(void **state)
     assert_int_equal(merge(f, GFN(0), 27), P2M_UNEQUAL);
 }
 
+static void marks_end_at_1_gb(void **state)
+{
+    struct fixture *f = *state;
+    struct gfn_range root_entry = { GFN(0), GFN((uint64_t)1 << 27) };
+
+    f->config.end = root_entry.end;
+    fixture_restart(f);
+    must(set_range(f, root_entry, INVALID_MFN, P2M_POD));
+    assert_int_equal(f->p2m.counts.markers[order_size(ORDER_1G)], 512);
+    assert_int_equal(merge(f, GFN(0), 27), P2M_UNEQUAL);
+    assert_int_equal(merge_candidates(f), 0);
+}
+
 static void a_misaligned_run_does_not_merge(void **state)
 {
     struct fixture *f = *state;
@@ -272,23 +285,21 @@ static void when_the_list_overflows_deliberate_splits_stay(void **state)
     assert_int_equal(f->p2m.pin_count, 0);
 }
 
-/* Tables that reach beyond the end of the map, because the end is no multiple of what they cover.
- */
-static void the_look_at_all_tables_sees_the_last_ones_too(void **state)
+/* A table that reaches beyond the end of the map, noted when there was no room left. */
+static void the_look_at_all_tables_sees_the_last_one_too(void **state)
 {
     struct fixture *f = *state;
-    uint64_t last = f->config.end.gfn - 1;
+    gfn_t last = GFN(frame_align_down(f->config.end.gfn, ORDER_1G));
 
-    must(set(f, GFN(last), RAM, ORDER_4K, P2M_RAM_RW));
-    must(set(f, GFN(last), RAM, ORDER_4K, P2M_INVALID));
-    fixture_settle(f);
     must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
-    for (uint64_t i = 0; i < P2M_CANDIDATES_MAX; i++)
+    must(set(f, last, MFN(0x80000), ORDER_2M, P2M_RAM_RW));
+    for (uint64_t i = 0; i <= P2M_CANDIDATES_MAX; i++)
         make_candidate(f, GFN(i * 512));
-    merge_candidates(f);
+    must(set(f, last, INVALID_MFN, ORDER_2M, P2M_INVALID));
     fixture_settle(f);
+    assert_int_equal(get(f, last).order, ORDER_2M);
     merge_candidates(f);
-    assert_int_equal(get(f, GFN(last)).order, ORDER_1G);
+    assert_int_equal(get(f, last).order, ORDER_1G);
 }
 
 int main(void)
@@ -301,6 +312,7 @@ int main(void)
         FOR_BOTH_FORMATS(pins_do_not_hinder_a_merge),
         FOR_BOTH_FORMATS(what_is_not_alike_does_not_merge),
         FOR_BOTH_FORMATS(tables_and_marks_of_two_kinds_do_not_merge),
+        FOR_BOTH_FORMATS(marks_end_at_1_gb),
         FOR_BOTH_FORMATS(a_misaligned_run_does_not_merge),
         FOR_BOTH_FORMATS(no_leaf_grows_beyond_the_largest_order),
         FOR_BOTH_FORMATS(bad_orders_and_places_are_refused),
@@ -310,7 +322,7 @@ int main(void)
         FOR_BOTH_FORMATS(a_candidate_that_changed_again_is_left_alone),
         FOR_BOTH_FORMATS(more_candidates_than_can_be_noted_are_all_merged),
         FOR_BOTH_FORMATS(when_the_list_overflows_deliberate_splits_stay),
-        FOR_BOTH_FORMATS(the_look_at_all_tables_sees_the_last_ones_too),
+        FOR_BOTH_FORMATS(the_look_at_all_tables_sees_the_last_one_too),
     };
 
     return cmocka_run_group_tests_name("merge", tests, NULL, NULL);
