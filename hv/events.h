@@ -50,7 +50,7 @@ int64_t events_op(struct vcpu *vcpu, unsigned command, uint64_t argument);
  */
 int64_t events_register_info(struct vcpu *vcpu, gfn_t gfn, uint32_t offset);
 
-/* ---- timers ---------------------------------------------------------------------------------- */
+/* ---- timers --------------------------------------------------------------------------------- */
 
 /*
  * events_set_timer - raise VIRQ_TIMER at this guest time; replaces the time set before.

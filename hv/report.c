@@ -26,7 +26,7 @@ void report_init(enum report_hold hold)
     holding = hold;
 }
 
-/* ---- JSON, as far as it is needed ------------------------------------------------------------ */
+/* ---- JSON, as far as it is needed ----------------------------------------------------------- */
 
 static void put(void *to, char c)
 {
@@ -76,7 +76,7 @@ static void write_frames(void)
     write("\"total\":%lu},", total);
 }
 
-/* ---- records --------------------------------------------------------------------------------- */
+/* ---- records -------------------------------------------------------------------------------- */
 
 void report_host(void)
 {

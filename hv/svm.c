@@ -54,7 +54,7 @@ static struct svm_vcpu *of(const struct vcpu *vcpu)
     return vcpu->vendor;
 }
 
-/* ---- the processor --------------------------------------------------------------------------- */
+/* ---- the processor -------------------------------------------------------------------------- */
 
 static const char *svm_missing(void)
 {
@@ -151,7 +151,7 @@ static bool svm_enable(void)
     return true;
 }
 
-/* ---- a vCPU ---------------------------------------------------------------------------------- */
+/* ---- a vCPU --------------------------------------------------------------------------------- */
 
 static void intercept(struct vmcb *vmcb, unsigned word, unsigned bit)
 {
@@ -241,7 +241,7 @@ static void svm_vcpu_destroy(struct vcpu *vcpu)
     vcpu->vendor = NULL;
 }
 
-/* ---- translations ---------------------------------------------------------------------------- */
+/* ---- translations --------------------------------------------------------------------------- */
 
 static void svm_flush(struct vcpu *vcpu)
 {
@@ -265,7 +265,7 @@ static void assign_asid(struct svm_vcpu *self)
     self->asid_round = svm.asid_round;
 }
 
-/* ---- interrupts ------------------------------------------------------------------------------ */
+/* ---- interrupts ----------------------------------------------------------------------------- */
 
 /* The processor itself waits for IF and the shadow: no interrupt window is needed. */
 static void svm_offer_interrupt(struct vcpu *vcpu, struct interrupt interrupt)
@@ -326,7 +326,7 @@ static void recover_event(struct svm_vcpu *self)
         self->vmcb->event_injection = event;
 }
 
-/* ---- run ------------------------------------------------------------------------------------- */
+/* ---- run ------------------------------------------------------------------------------------ */
 
 /* XCR0 is the processor's one and only: no exit says that the guest set it. */
 static void load_xcr0(const struct vcpu *vcpu)
@@ -391,7 +391,7 @@ static void svm_run(struct vcpu *vcpu)
         interrupts_take();
 }
 
-/* ---- MSRs ------------------------------------------------------------------------------------ */
+/* ---- MSRs ----------------------------------------------------------------------------------- */
 
 static bool svm_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
@@ -444,7 +444,7 @@ static bool svm_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
-/* ---- for people ------------------------------------------------------------------------------ */
+/* ---- for people ----------------------------------------------------------------------------- */
 
 static void svm_dump(struct vcpu *vcpu)
 {

@@ -114,6 +114,13 @@ static enum p2m_error plan_piece(const struct p2m *p2m, gfn_t gfn,
     return is_pinned(p2m, gfn, mapping->order) ? P2M_BUSY : P2M_OK;
 }
 
+/* Would a processor that still uses what this debt owes see one frame, and another a new one? */
+static bool is_owed(const struct p2m *p2m, const struct p2m_debt *debt, gfn_t gfn,
+                    const struct p2m_mapping *mapping)
+{
+    return has_frame(mapping->type) && debt_holds(p2m, debt, gfn, order_frames(mapping->order));
+}
+
 /* ---- commit --------------------------------------------------------------------------------- */
 
 /* Can't fail: all was checked, and the reserve holds the tables. */
@@ -148,7 +155,7 @@ enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_map
         error = plan_piece(p2m, gfn, &mapping, &plan);
     if (error != P2M_OK || plan.already)
         return error;
-    if (has_frame(mapping.type) && debt_holds(p2m, debt, gfn, order_frames(mapping.order)))
+    if (is_owed(p2m, debt, gfn, &mapping))
         return P2M_OCCUPIED;
     if (plan.owes && debt->count == P2M_DEBT_MAX)
         return P2M_DEBT_FULL;
@@ -211,7 +218,8 @@ static unsigned tables_to_add(const struct plan *plan, gfn_t gfn, gfn_t before)
 }
 
 static enum p2m_error plan_range(const struct p2m *p2m, struct gfn_range range,
-                                 struct p2m_mapping mapping, uint64_t *tables)
+                                 struct p2m_mapping mapping, const struct p2m_debt *debt,
+                                 uint64_t *tables)
 {
     gfn_t before = NO_PIECE;
 
@@ -220,6 +228,8 @@ static enum p2m_error plan_range(const struct p2m *p2m, struct gfn_range range,
         struct plan plan;
         enum p2m_error error = plan_next(p2m, range, &mapping, &plan);
 
+        if (error == P2M_OK && !plan.already && is_owed(p2m, debt, range.from, &mapping))
+            error = P2M_OCCUPIED;
         if (error != P2M_OK)
             return error;
         if (!plan.already) {
@@ -259,10 +269,7 @@ enum p2m_error p2m_set_range(struct p2m_locked locked, struct gfn_range *range, 
         return P2M_BAD_TYPE;
     if (from >= range->end.gfn || range->end.gfn > p2m->config.end.gfn)
         return P2M_BAD_RANGE;
-    error = plan_range(p2m, *range, mapping, &tables);
-    if (error == P2M_OK && has_frame(type) &&
-        debt_holds(p2m, debt, range->from, range->end.gfn - from))
-        error = P2M_OCCUPIED;
+    error = plan_range(p2m, *range, mapping, debt, &tables);
     if (error == P2M_OK)
         error = table_reserve(locked, tables);
     if (error != P2M_OK)

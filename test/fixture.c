@@ -42,9 +42,11 @@ static int setup(void **state, const struct pt_format *format)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
 
     assert_non_null(fixture);
-    fixture->config = (struct p2m_config){
-        .format = format, .end = GFN(END), .mfn_end = MFN(MFN_END), .max_order = ORDER_1G, .table_quota = 4000
-    };
+    fixture->config = (struct p2m_config){ .format = format,
+                                           .end = GFN(END),
+                                           .mfn_end = MFN(MFN_END),
+                                           .max_order = ORDER_1G,
+                                           .table_quota = 4000 };
     start(fixture);
     *state = fixture;
     return 0;
@@ -82,8 +84,7 @@ void fixture_settle(struct fixture *fixture)
     p2m_pay(fixture->locked, &fixture->debt);
 }
 
-/* ---- shorthand --------------------------------------------------------------------------------
- */
+/* ---- shorthand ------------------------------------------------------------------------------ */
 
 enum p2m_error set(struct fixture *fixture, gfn_t gfn, mfn_t mfn, unsigned order,
                    enum p2m_type type)
@@ -153,8 +154,7 @@ void must(enum p2m_error error)
     assert_string_equal(p2m_error_name(error), p2m_error_name(P2M_OK));
 }
 
-/* ---- snapshots --------------------------------------------------------------------------------
- */
+/* ---- snapshots ------------------------------------------------------------------------------ */
 
 static size_t read_entries(const struct fixture *fixture, struct p2m_entry *entry)
 {

@@ -5,8 +5,7 @@
  */
 #include "world.h"
 
-/* ---- outcomes and errors ----------------------------------------------------------------------
- */
+/* ---- outcomes and errors -------------------------------------------------------------------- */
 
 enum p2m_error outcome_error(enum outcome outcome)
 {
@@ -43,8 +42,7 @@ static enum outcome forecast_tables(const struct world *world, uint64_t tables)
     return OUTCOME_CHANGED;
 }
 
-/* ---- one piece --------------------------------------------------------------------------------
- */
+/* ---- one piece ------------------------------------------------------------------------------ */
 
 static bool is_bad_range(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping)
 {
@@ -188,8 +186,7 @@ struct forecast forecast_split(const struct world *world)
     return forecast;
 }
 
-/* ---- ranges -----------------------------------------------------------------------------------
- */
+/* ---- ranges --------------------------------------------------------------------------------- */
 
 unsigned forecast_piece_order(const struct world *world, gfn_t gfn, gfn_t end,
                               const struct p2m_mapping *mapping)
@@ -259,6 +256,9 @@ struct forecast forecast_range(const struct world *world, const struct p2m_debt 
         if (mapping.order > forecast.order)
             forecast.order = mapping.order;
         outcome = forecast_piece(world, gfn, &mapping);
+        if (outcome == OUTCOME_CHANGED && type_has_frame(mapping.type) &&
+            is_owed_here(world, debt, gfn, gfn_add(gfn, order_frames(mapping.order))))
+            outcome = OUTCOME_OCCUPIED;
         if (outcome != OUTCOME_ALREADY)
             forecast.outcome = outcome;
         if (outcome_error(outcome) != P2M_OK)
@@ -269,18 +269,14 @@ struct forecast forecast_range(const struct world *world, const struct p2m_debt 
         mapping.mfn = mfn_add(mapping.mfn, order_frames(mapping.order));
     }
     tables = forecast_tables(world, count.tables);
-    if (forecast.outcome == OUTCOME_CHANGED && type_has_frame(mapping.type) &&
-        is_owed_here(world, debt, world->now.gfn, end))
-        forecast.outcome = OUTCOME_OCCUPIED;
-    else if (tables != OUTCOME_CHANGED)
+    if (tables != OUTCOME_CHANGED)
         forecast.outcome = tables;
     else if (debt->count == P2M_DEBT_MAX && first_piece_owes(world))
         forecast.outcome = OUTCOME_DEBT_FULL;
     return forecast;
 }
 
-/* ---- carrying it out --------------------------------------------------------------------------
- */
+/* ---- carrying it out ------------------------------------------------------------------------ */
 
 bool world_has_frames(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping)
 {
@@ -326,11 +322,12 @@ void world_apply(struct world *world, gfn_t gfn, const struct p2m_mapping *mappi
     struct model_cell cell = model_at(&world->model, gfn);
     struct p2m_owed owed = { .gfn = gfn, .kind = P2M_OWED_FRAMES, .order = mapping->order };
 
-    owed.frames = (struct p2m_frames){ .mfn = cell.mfn,
-                                       .order = mapping->order,
-                                       .type = cell.type,
-                                       .became = mapping->type,
-                                       .dirty = model_is_written(&world->model, gfn, mapping->order) };
+    owed.frames =
+        (struct p2m_frames){ .mfn = cell.mfn,
+                             .order = mapping->order,
+                             .type = cell.type,
+                             .became = mapping->type,
+                             .dirty = model_is_written(&world->model, gfn, mapping->order) };
 
     if (cell.order < mapping->order) {
         owed.kind = P2M_OWED_SUBTREE;

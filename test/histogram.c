@@ -62,7 +62,7 @@ static const unsigned possible[VERBS][OUTCOMES] = {
     [VERB_MERGE] = {
         [OUTCOME_FRAMES] = M2 | G1,           [OUTCOME_MARKS] = M2 | G1,
         [OUTCOME_NOTHING] = M2 | G1 | G512,   [OUTCOME_DEBT_FULL] = M2 | G1 | G512,
-        [OUTCOME_UNEQUAL] = M2 | G1 | G512,   [OUTCOME_BAD_RANGE] = M2 | G1 | G512 | K4 | NONE,
+        [OUTCOME_UNEQUAL] = M2 | G1 | G512,   [OUTCOME_BAD_RANGE] = M2 | G1 | G512 | NONE,
     },
     [VERB_CANDIDATES] = {
         [OUTCOME_CHANGED] = NONE, [OUTCOME_NOTHING] = NONE, [OUTCOME_PART] = NONE,

@@ -126,8 +126,7 @@ struct memory_returned memory_returned(void)
     return memory.returned;
 }
 
-/* ---- what the engine calls --------------------------------------------------------------------
- */
+/* ---- what the engine calls ------------------------------------------------------------------ */
 
 static void check_poison(mfn_t mfn)
 {

@@ -29,8 +29,7 @@
 
 static const uint64_t slot_gb[MODEL_SLOTS] = { 0, 1, 2, 511, 512 };
 
-/* ---- guest frames -----------------------------------------------------------------------------
- */
+/* ---- guest frames --------------------------------------------------------------------------- */
 
 gfn_t model_gfn(uint64_t index)
 {
@@ -62,8 +61,7 @@ bool model_is_written(const struct model *model, gfn_t gfn, unsigned order)
     return memchr(model->written + model_index(gfn), 1, order_frames(order)) != NULL;
 }
 
-/* ---- types, once more -------------------------------------------------------------------------
- */
+/* ---- types, once more ----------------------------------------------------------------------- */
 
 unsigned type_rights(enum p2m_type type)
 {
@@ -85,8 +83,7 @@ bool type_has_frame(enum p2m_type type)
     return type_rights(type) != 0;
 }
 
-/* ---- cells ------------------------------------------------------------------------------------
- */
+/* ---- cells ---------------------------------------------------------------------------------- */
 
 static uint32_t make_cell(mfn_t mfn, enum p2m_type type, unsigned size)
 {
@@ -189,8 +186,7 @@ uint64_t model_tables(const struct model *model, gfn_t gfn, unsigned order)
     return tables;
 }
 
-/* ---- changes ----------------------------------------------------------------------------------
- */
+/* ---- changes -------------------------------------------------------------------------------- */
 
 void model_split(struct model *model, gfn_t gfn, unsigned order)
 {
@@ -235,8 +231,7 @@ void model_merge(struct model *model, gfn_t gfn, unsigned order)
     set_sizes(model, region_of(gfn, order), order_size(order));
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ------------------------------------------------------------------------------ */
 
 static void count_entry(struct p2m_counts *counts, enum p2m_type type, unsigned size)
 {

@@ -25,8 +25,7 @@ static unsigned index_at(gfn_t gfn, unsigned level)
     return (gfn.gfn >> level_bits(level)) & 511;
 }
 
-/* ---- what an entry says -----------------------------------------------------------------------
- */
+/* ---- what an entry says --------------------------------------------------------------------- */
 
 static uint64_t accessed_bit(const struct processor *processor)
 {
@@ -83,8 +82,7 @@ static bool is_malformed(const struct processor *processor, uint64_t entry, unsi
     return processor->maker == MAKER_INTEL && is_malformed_intel(entry, level);
 }
 
-/* ---- the walk ---------------------------------------------------------------------------------
- */
+/* ---- the walk ------------------------------------------------------------------------------- */
 
 /* One walk in progress: where it is, and what it has gathered. */
 struct walker {
@@ -156,8 +154,7 @@ struct processor_translation processor_look(const struct processor *processor, g
     return walk(processor, &walker, 0);
 }
 
-/* ---- the caches -------------------------------------------------------------------------------
- */
+/* ---- the caches ----------------------------------------------------------------------------- */
 
 static bool covers(gfn_t of, gfn_t gfn, unsigned order)
 {
@@ -227,8 +224,7 @@ void processor_start(struct processor *processor, enum processor_maker maker, vo
     *processor = (struct processor){ .maker = maker, .direct_map = direct_map, .root = root };
 }
 
-/* ---- an access --------------------------------------------------------------------------------
- */
+/* ---- an access ------------------------------------------------------------------------------ */
 
 static void set_bits(const struct processor *processor, const struct walker *walker,
                      enum processor_access access)

@@ -17,8 +17,7 @@ struct run {
     struct p2m_debt before;
 };
 
-/* ---- choosing.c -------------------------------------------------------------------------------
- */
+/* ---- choosing.c ----------------------------------------------------------------------------- */
 
 bool one_in(struct run *run, uint64_t times);
 
@@ -50,8 +49,7 @@ void count_outcome(struct run *run, enum outcome outcome, enum column column);
 /* A column for an order that somebody asked for: leaves and marks end at 1 GB. */
 enum column asked_column(unsigned order);
 
-/* ---- verbs_map.c: what changes the map --------------------------------------------------------
- */
+/* ---- verbs_map.c: what changes the map ------------------------------------------------------ */
 
 void do_set(struct run *run);
 void do_set_range(struct run *run);
@@ -61,8 +59,7 @@ void do_candidates(struct run *run);
 void split_at(struct run *run, gfn_t gfn, unsigned order);
 void merge_at(struct run *run, gfn_t gfn, unsigned order);
 
-/* ---- verbs_use.c: what uses it, and what settles ----------------------------------------------
- */
+/* ---- verbs_use.c: what uses it, and what settles -------------------------------------------- */
 
 void do_get(struct run *run);
 void do_mark_dirty(struct run *run);

@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* ---- set --------------------------------------------------------------------------------------
- */
+/* ---- set ------------------------------------------------------------------------------------ */
 
 /* On error nothing may have moved: counts and events are compared too. */
 struct unmoved {
@@ -165,8 +164,7 @@ void do_set_range(struct run *run)
     end_verb(run, quota);
 }
 
-/* ---- split and merge --------------------------------------------------------------------------
- */
+/* ---- split and merge ------------------------------------------------------------------------ */
 
 void split_at(struct run *run, gfn_t gfn, unsigned order)
 {
@@ -206,8 +204,7 @@ static enum outcome forecast_merge(const struct run *run)
     unsigned order = now->mapping.order;
     enum outcome outcome = OUTCOME_UNEQUAL;
 
-    if (order % 9 != 0 || order == 0 || order > 27 ||
-        now->gfn.gfn >= run->world.p2m.config.end.gfn)
+    if (order % 9 != 0 || order == 0 || order > 27 || now->gfn.gfn >= run->world.p2m.config.end.gfn)
         return OUTCOME_BAD_RANGE;
     if (model_knows(now->gfn))
         outcome = outcomes[model_alike(&run->world.model, now->gfn, order)];

@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* ---- looking, marking, pinning ----------------------------------------------------------------
- */
+/* ---- looking, marking, pinning -------------------------------------------------------------- */
 
 void do_get(struct run *run)
 {
@@ -108,8 +107,7 @@ void do_unpin(struct run *run)
     count_outcome(run, OUTCOME_CHANGED, column_of_entry(run));
 }
 
-/* ---- the processor ----------------------------------------------------------------------------
- */
+/* ---- the processor -------------------------------------------------------------------------- */
 
 /* A fault is never stale: it was found out from the root. */
 static void expect_fault(struct run *run, struct processor_translation seen, unsigned access)
@@ -168,8 +166,7 @@ void do_access(struct run *run)
     access_as_guest(run, choose_any_gfn(run), verb);
 }
 
-/* ---- settling and paying ----------------------------------------------------------------------
- */
+/* ---- settling and paying -------------------------------------------------------------------- */
 
 static bool is_settled(const struct run *run, const struct p2m_debt *debt)
 {

@@ -12,9 +12,11 @@
 
 void world_create(struct world *world, const struct pt_format *format)
 {
-    struct p2m_config config = {
-        .format = format, .end = MODEL_END, .mfn_end = MFN((uint64_t)1 << 40), .max_order = ORDER_1G, .table_quota = TABLE_QUOTA
-    };
+    struct p2m_config config = { .format = format,
+                                 .end = MODEL_END,
+                                 .mfn_end = MFN((uint64_t)1 << 40),
+                                 .max_order = ORDER_1G,
+                                 .table_quota = TABLE_QUOTA };
 
     memset(world, 0, sizeof(*world));
     memory_reset();
@@ -64,8 +66,7 @@ void world_fail(const struct world *world, const char *claim, int line)
         ;
 }
 
-/* ---- one guest frame --------------------------------------------------------------------------
- */
+/* ---- one guest frame ------------------------------------------------------------------------ */
 
 bool world_is_stale(const struct world *world)
 {
@@ -146,8 +147,7 @@ void world_check_around(const struct world *world, gfn_t gfn)
     }
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------ */
 
 void world_check_dirty(const struct world *world, uint64_t from, uint64_t end)
 {

@@ -55,8 +55,7 @@ _Noreturn void world_fail(const struct world *world, const char *claim, int line
 
 #define EXPECT(world, truth) ((truth) ? (void)0 : world_fail((world), #truth, __LINE__))
 
-/* ---- what must happen -------------------------------------------------------------------------
- */
+/* ---- what must happen ----------------------------------------------------------------------- */
 
 /* What a verb that may need tables comes to, and the largest piece of a range. */
 struct forecast {
@@ -83,8 +82,7 @@ bool world_piece_owes(const struct world *world, gfn_t gfn, const struct p2m_map
 void world_apply(struct world *world, gfn_t gfn, const struct p2m_mapping *mapping,
                  struct p2m_debt *debt);
 
-/* ---- what must hold ---------------------------------------------------------------------------
- */
+/* ---- what must hold ------------------------------------------------------------------------- */
 
 /* Is there a flush that has not been settled? Then a processor may know of the past. */
 bool world_is_stale(const struct world *world);

@@ -113,7 +113,7 @@ enum outcome qemu_choose(struct machine *machine, const struct options *options,
     return outcome == GOOD ? compose_command_line(machine, options) : outcome;
 }
 
-/* ---- its command line ------------------------------------------------------------------------ */
+/* ---- its command line ----------------------------------------------------------------------- */
 
 /* The emulator's arguments; those that are made here live in `made`. */
 struct words {

@@ -50,8 +50,7 @@ static uint64_t entry_at(const struct fixture *fixture, gfn_t gfn, unsigned leve
     return *slot_entry(&fixture->p2m, table_find(&fixture->p2m, gfn, level));
 }
 
-/* ---- entries ----------------------------------------------------------------------------------
- */
+/* ---- entries -------------------------------------------------------------------------------- */
 
 static void an_entry_of_no_type_is_malformed(void **state)
 {
@@ -162,8 +161,7 @@ static void what_the_processor_sets_is_no_fault(void **state)
     expect_sound(f);
 }
 
-/* ---- records and counts -----------------------------------------------------------------------
- */
+/* ---- records and counts --------------------------------------------------------------------- */
 
 static void a_record_that_miscounts_is_found(void **state)
 {

@@ -23,8 +23,7 @@ static void touch(struct fixture *fixture, gfn_t gfn, enum processor_access acce
     assert_true(processor_access(&fixture->processor, gfn, access).answer <= ANSWER_WALKED);
 }
 
-/* ---- what is owed -----------------------------------------------------------------------------
- */
+/* ---- what is owed --------------------------------------------------------------------------- */
 
 static void a_leaf_that_leaves_is_owed_as_frames(void **state)
 {
@@ -105,8 +104,7 @@ static void frames_of_devices_come_back_and_are_not_counted_as_memory(void **sta
     assert_int_equal(memory_returned().last.mfn.mfn, 0xfee00);
 }
 
-/* ---- when it may be paid ----------------------------------------------------------------------
- */
+/* ---- when it may be paid -------------------------------------------------------------------- */
 
 static void paying_before_the_flush_is_an_assert(void **state)
 {
@@ -153,8 +151,7 @@ static void an_empty_debt_is_paid_at_any_time(void **state)
     assert_int_equal(memory_returned().calls, 0);
 }
 
-/* ---- dead tables and their late bits ----------------------------------------------------------
- */
+/* ---- dead tables and their late bits -------------------------------------------------------- */
 
 /* A read leaves the table in the processor's caches, with D still to be set; then it is merged. */
 static void merge_under_the_processor(struct fixture *fixture)

@@ -16,7 +16,7 @@
 
 #define PIT_NEVER UINT64_MAX
 
-/* ---- the machine ----------------------------------------------------------------------------- */
+/* ---- the machine ---------------------------------------------------------------------------- */
 
 static struct {
     uint64_t tsc, tsc_per_read;
@@ -107,7 +107,7 @@ static uint32_t timer_ticks(void)
     return machine.lapic[0x38];
 }
 
-/* ---- calibration ----------------------------------------------------------------------------- */
+/* ---- calibration ---------------------------------------------------------------------------- */
 
 static void the_clock_is_calibrated_by_the_pit(void **state)
 {
@@ -145,7 +145,7 @@ static void what_cpuid_tells_is_believed_only_near_what_is_measured(void **state
     assert_int_equal(clock_tsc_khz(), 1008000);
 }
 
-/* ---- the timer ------------------------------------------------------------------------------- */
+/* ---- the timer ------------------------------------------------------------------------------ */
 
 static void an_interrupt_that_came_early_does_not_stop_the_next(void **state)
 {
@@ -205,7 +205,7 @@ static void no_wait_is_longer_than_a_second(void **state)
     assert_int_equal(machine.timer_writes, 1);
 }
 
-/* ---- serial ports ---------------------------------------------------------------------------- */
+/* ---- serial ports --------------------------------------------------------------------------- */
 
 static void a_port_that_was_stuck_is_tried_again(void **state)
 {

@@ -13,8 +13,7 @@ static const struct pt_format *format_of(const struct fixture *fixture)
     return fixture->config.format;
 }
 
-/* ---- the funnel -------------------------------------------------------------------------------
- */
+/* ---- the funnel ----------------------------------------------------------------------------- */
 
 /* A table of 4 KB entries with room to try things in. */
 static struct slot make_table(struct fixture *fixture)

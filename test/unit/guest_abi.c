@@ -24,8 +24,7 @@
 #include <xen/io/console.h>
 #include <xen/vcpu.h>
 
-/* ---- the host, and a guest whose linear addresses are the test's own --------------------------
- */
+/* ---- the host, and a guest whose linear addresses are the test's own ------------------------ */
 
 static struct domain domain;
 static struct vcpu *const vcpu = &domain.vcpu[0];
@@ -125,8 +124,7 @@ static void unmask(unsigned port)
     assert_int_equal(operate(EVTCHNOP_unmask, &unmask), 0);
 }
 
-/* ---- events -----------------------------------------------------------------------------------
- */
+/* ---- events --------------------------------------------------------------------------------- */
 
 static void a_masked_event_waits_for_its_unmask(void **state)
 {
@@ -270,8 +268,7 @@ static void a_registered_info_sees_every_event_again(void **state)
     assert_int_equal(events_register_info(vcpu, GFN(7), 0x100), -XEN_EINVAL);
 }
 
-/* ---- console ----------------------------------------------------------------------------------
- */
+/* ---- console -------------------------------------------------------------------------------- */
 
 static void what_the_guest_writes_is_printed_once(void **state)
 {
@@ -324,8 +321,7 @@ static void what_is_typed_waits_while_the_ring_is_full(void **state)
     assert_int_equal(ring->in_prod, sizeof(ring->in) + 10);
 }
 
-/* ---- APIC -------------------------------------------------------------------------------------
- */
+/* ---- APIC ----------------------------------------------------------------------------------- */
 
 static void a_self_ipi_is_requested_served_and_ended(void **state)
 {

@@ -21,8 +21,7 @@ static void split(struct fixture *fixture, gfn_t gfn, unsigned order)
     must(p2m_split(fixture->locked, gfn, order));
 }
 
-/* ---- one merge --------------------------------------------------------------------------------
- */
+/* ---- one merge ------------------------------------------------------------------------------ */
 
 static void a_split_and_a_merge_leave_what_was_there(void **state)
 {
@@ -96,8 +95,7 @@ static void pins_do_not_hinder_a_merge(void **state)
     p2m_unpin(f->locked, GFN(17));
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------
- */
+/* ---- refusals ------------------------------------------------------------------------------- */
 
 static void what_is_not_alike_does_not_merge(void **state)
 {
@@ -200,8 +198,7 @@ static void a_full_debt_changes_nothing(void **state)
     assert_int_equal(merge_candidates(f), 0);
 }
 
-/* ---- candidates -------------------------------------------------------------------------------
- */
+/* ---- candidates ----------------------------------------------------------------------------- */
 
 /* A hole and its filling: the table is alike again, and noted. */
 static void make_candidate(struct fixture *fixture, gfn_t gfn)

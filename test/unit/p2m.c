@@ -10,8 +10,7 @@
 
 static const unsigned orders[] = { ORDER_4K, ORDER_2M, ORDER_1G };
 
-/* ---- create -----------------------------------------------------------------------------------
- */
+/* ---- create --------------------------------------------------------------------------------- */
 
 static void create_refuses_what_makes_no_sense(void **state)
 {
@@ -77,8 +76,7 @@ static void destroy_gives_everything_back(void **state)
     f->locked = p2m_lock(&f->p2m);
 }
 
-/* ---- get --------------------------------------------------------------------------------------
- */
+/* ---- get ------------------------------------------------------------------------------------ */
 
 static void get_says_the_frame_of_the_very_gfn(void **state)
 {
@@ -104,8 +102,7 @@ static void get_beyond_the_end_is_invalid(void **state)
     }
 }
 
-/* ---- set --------------------------------------------------------------------------------------
- */
+/* ---- set ------------------------------------------------------------------------------------ */
 
 static void set_maps_every_type_in_every_order(void **state)
 {
@@ -278,8 +275,7 @@ static void a_full_debt_takes_no_more_items(void **state)
     must(set(f, GFN(512), RAM, ORDER_4K, P2M_RAM_RW)); /* nothing leaves the map */
 }
 
-/* ---- pins -------------------------------------------------------------------------------------
- */
+/* ---- pins ----------------------------------------------------------------------------------- */
 
 static void a_pin_keeps_the_frame_and_its_type(void **state)
 {
@@ -325,8 +321,7 @@ static void a_pin_needs_a_frame_and_a_place(void **state)
     EXPECT_ASSERT(p2m_unpin(f->locked, GFN(0)));
 }
 
-/* ---- split, mark dirty ------------------------------------------------------------------------
- */
+/* ---- split, mark dirty ---------------------------------------------------------------------- */
 
 static void a_split_changes_no_translation(void **state)
 {
@@ -384,8 +379,7 @@ static void the_host_marks_dirty_what_has_a_frame(void **state)
     REFUSED(f, P2M_BAD_TYPE, p2m_mark_dirty(f->locked, GFN(UINT64_MAX)));
 }
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static void errors_have_names(void **state)
 {

@@ -28,8 +28,7 @@
 #define CODE_AT    4096u /* in the image */
 #define NOTE_AT    1024u
 
-/* ---- the guest --------------------------------------------------------------------------------
- */
+/* ---- the guest ------------------------------------------------------------------------------ */
 
 static uint8_t *memory;
 static uint8_t acpi_page[FRAME_SIZE];
@@ -76,8 +75,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- kernels ----------------------------------------------------------------------------------
- */
+/* ---- kernels -------------------------------------------------------------------------------- */
 
 /* A copy of the exact size, so that a sanitizer sees a byte read past its end. */
 struct kernel {
@@ -164,8 +162,7 @@ static const char *check_bytes(size_t size)
     return trouble;
 }
 
-/* ---- claims -----------------------------------------------------------------------------------
- */
+/* ---- claims --------------------------------------------------------------------------------- */
 
 static void check_loaded(const struct entry_state *entry)
 {

@@ -37,7 +37,8 @@ static void a_change_of_type_alone_keeps_the_frame_and_its_bits(void **state)
     assert_int_equal(memory_returned().calls, 0);
 }
 
-/* A processor may still use the old frame: with the new one mapped, two of them would see one each. */
+/* A processor may still use the old frame: with the new one mapped, two of them would see one each.
+ */
 static void what_this_debt_owes_is_not_mapped_over(void **state)
 {
     struct fixture *f = *state;

@@ -20,7 +20,7 @@
 
 #define PAGES 64u
 
-/* ---- the processor --------------------------------------------------------------------------- */
+/* ---- the processor -------------------------------------------------------------------------- */
 
 static struct {
     struct cpuid svm_features;
@@ -69,7 +69,7 @@ static void fake_wrmsr(uint32_t msr, uint64_t value)
 #define interrupts_take()          ((void)0)
 #include "../../hv/svm.c"
 
-/* ---- what stands around the file ------------------------------------------------------------- */
+/* ---- what stands around the file ------------------------------------------------------------ */
 
 static bool page_used[PAGES];
 static unsigned frames_left;
@@ -157,7 +157,7 @@ static void offer(uint8_t vector)
     svm_offer_interrupt(vcpu, (struct interrupt){ vector, INTERRUPT_APIC });
 }
 
-/* ---- what a processor must have -------------------------------------------------------------- */
+/* ---- what a processor must have ------------------------------------------------------------- */
 
 static void each_thing_missing_has_its_own_line(void **state)
 {
@@ -186,7 +186,7 @@ static void lfence_is_made_to_serialise(void **state)
     assert_int_equal(processor.de_cfg, DE_CFG_LFENCE_SERIALISES);
 }
 
-/* ---- translations ---------------------------------------------------------------------------- */
+/* ---- translations --------------------------------------------------------------------------- */
 
 static void every_new_asid_starts_with_a_flush(void **state)
 {
@@ -201,7 +201,7 @@ static void every_new_asid_starts_with_a_flush(void **state)
     }
 }
 
-/* ---- events ---------------------------------------------------------------------------------- */
+/* ---- events --------------------------------------------------------------------------------- */
 
 static uint64_t cut_short; /* EXITINTINFO of the next run */
 
@@ -307,8 +307,7 @@ static void exceptions_that_can_go_round_pass_through_the_host(void **state)
     }
 }
 
-/* ---- what the processor and the host each hold one half of ------------------------------------
- */
+/* ---- what the processor and the host each hold one half of ---------------------------------- */
 
 static void writes_cr8(struct vmcb *vmcb)
 {

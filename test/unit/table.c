@@ -8,8 +8,7 @@
 
 #define RAM MFN(0x80000)
 
-/* ---- find -------------------------------------------------------------------------------------
- */
+/* ---- find ----------------------------------------------------------------------------------- */
 
 static void find_stops_at_the_deepest_entry_or_at_the_level(void **state)
 {
@@ -26,8 +25,7 @@ static void find_stops_at_the_deepest_entry_or_at_the_level(void **state)
     assert_int_equal(table_find(&f->p2m, GFN(0x401ff), 0).gfn.gfn, 0x401ff);
 }
 
-/* ---- the reserve ------------------------------------------------------------------------------
- */
+/* ---- the reserve ---------------------------------------------------------------------------- */
 
 static void a_reserve_is_taken_whole_or_not_at_all(void **state)
 {
@@ -68,8 +66,7 @@ static void unlocking_with_a_reserve_is_an_assert(void **state)
     table_unreserve(f->locked);
 }
 
-/* ---- down -------------------------------------------------------------------------------------
- */
+/* ---- down ----------------------------------------------------------------------------------- */
 
 static void one_step_down_splits_one_level_on_the_path(void **state)
 {
@@ -122,8 +119,7 @@ static void reach_makes_the_whole_path(void **state)
     expect_entry(f, GFN(0x12345), INVALID_MFN, ORDER_4K, P2M_INVALID);
 }
 
-/* ---- up ---------------------------------------------------------------------------------------
- */
+/* ---- up ------------------------------------------------------------------------------------- */
 
 static void a_dead_table_stays_as_it_was(void **state)
 {
