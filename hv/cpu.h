@@ -259,9 +259,9 @@ static inline bool cpu_has(struct cpu_feature feature)
 /* DE_CFG is in AMD's (and Hygon's) processors from family 0x10 on, but for 0x11. */
 static inline bool cpu_has_de_cfg(void)
 {
-    uint32_t vendor = cpuid(0, 0).ebx, version = cpuid(1, 0).eax;
+    uint32_t maker = cpuid(0, 0).ebx, version = cpuid(1, 0).eax;
     uint32_t family = (version >> 8 & 0xf) + (version >> 20 & 0xff);
-    bool amd = vendor == 0x68747541 || vendor == 0x6f677948; /* "Auth", "Hygo" */
+    bool amd = maker == 0x68747541 || maker == 0x6f677948; /* "Auth", "Hygo" */
 
     return amd && family >= 0x10 && family != 0x11;
 }

@@ -32,11 +32,6 @@ int64_t hypercall_map_error(enum p2m_error error)
 
 #define NOWHERE GFN(UINT64_MAX) /* no page can be set there */
 
-static bool is_self(const struct domain *domain, domid_t id)
-{
-    return id == DOMID_SELF || id == domain->id;
-}
-
 /* ---- add_to_physmap ------------------------------------------------------------------------- */
 
 /* Pages may be laid over the guest's memory and over nothing, not over each other. */
@@ -143,7 +138,7 @@ static int64_t add_to_physmap(struct vcpu *vcpu, uint64_t argument)
 
     if (!guest_copy_from_linear(vcpu, &add, argument, sizeof(add)))
         return -XEN_EFAULT;
-    if (!is_self(domain, add.domid))
+    if (!names_caller(domain, add.domid))
         return -XEN_EPERM;
     if (add.idx != 0) /* one frame of each is all that there is */
         return -XEN_EINVAL;
@@ -165,7 +160,7 @@ static int64_t reservation(struct vcpu *vcpu, uint64_t argument)
 
     if (!guest_copy_from_linear(vcpu, &id, argument, sizeof(id)))
         return -XEN_EFAULT;
-    if (!is_self(vcpu->domain, id))
+    if (!names_caller(vcpu->domain, id))
         return -XEN_EPERM;
     return (int64_t)vcpu->domain->memory_frames;
 }

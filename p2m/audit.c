@@ -53,16 +53,6 @@ static const char *entry_fault(const struct p2m *p2m, uint64_t entry, gfn_t gfn,
     return NULL;
 }
 
-static void add_counts(struct p2m_counts *counts, const struct p2m_table_info *info, unsigned level)
-{
-    counts->tables++;
-    if (level >= ORDER_SIZES)
-        return;
-    counts->ram[level] += info->ram;
-    counts->markers[level] += info->markers;
-    counts->other[level] += info->other;
-}
-
 static void audit_table(const struct p2m *p2m, mfn_t table, gfn_t base, unsigned level,
                         struct p2m_audit *report)
 {
@@ -82,7 +72,7 @@ static void audit_table(const struct p2m *p2m, mfn_t table, gfn_t base, unsigned
         complain(report, base, level + 1, "table record miscounts its entries");
     if (info->joined != recounted.joined)
         complain(report, base, level + 1, "table record miscounts its joined neighbours");
-    add_counts(&report->recounted, &recounted, level);
+    counts_add_table(&report->recounted, &recounted, level);
 }
 
 static bool counts_equal(const struct p2m_counts *a, const struct p2m_counts *b)

@@ -32,8 +32,7 @@ static uint16_t *info_counter(const struct p2m *p2m, struct p2m_table_info *info
     }
 }
 
-static void counts_add_info(struct p2m_counts *counts, const struct p2m_table_info *info,
-                            unsigned level)
+void counts_add_table(struct p2m_counts *counts, const struct p2m_table_info *info, unsigned level)
 {
     counts->tables++;
     if (level >= ORDER_SIZES)
@@ -50,14 +49,14 @@ static struct p2m_counts table_counts(const struct p2m *p2m, mfn_t table, unsign
     struct walk walk = walk_table(p2m, table, level, GFN(0));
     struct p2m_counts counts = { .tables = 0 };
 
-    counts_add_info(&counts, info, level);
+    counts_add_table(&counts, info, level);
     if (info->tables == 0)
         return counts;
     walk.floor = 1;
     while (walk_step(&walk))
         if (walk_kind(&walk) == ENTRY_TABLE)
-            counts_add_info(&counts, p2m_host_table_info(p2m, entry_mfn(walk.entry)),
-                            walk.level - 1);
+            counts_add_table(&counts, p2m_host_table_info(p2m, entry_mfn(walk.entry)),
+                             walk.level - 1);
     return counts;
 }
 
@@ -72,7 +71,7 @@ struct p2m_counts entry_counts(const struct p2m *p2m, uint64_t entry, unsigned l
     counter = info_counter(p2m, &one, entry, level);
     if (counter) {
         ++*counter;
-        counts_add_info(&counts, &one, level);
+        counts_add_table(&counts, &one, level);
         counts.tables = 0;
     }
     return counts;

@@ -23,6 +23,9 @@ void entry_fill_table(struct p2m *p2m, mfn_t table, uint64_t entry, unsigned lev
 /* What one entry adds to the counts, all below it included. */
 struct p2m_counts entry_counts(const struct p2m *p2m, uint64_t entry, unsigned level);
 
+/* One more table, and what its record says of its entries, joins these counts. */
+void counts_add_table(struct p2m_counts *counts, const struct p2m_table_info *info, unsigned level);
+
 /* The class counts of a table's own entries and of its neighbours, from the entries themselves. */
 struct p2m_table_info table_recount(const struct p2m *p2m, mfn_t table, unsigned level);
 
