@@ -10,10 +10,11 @@
 
 #include "judge.h"
 
-/* What isa-debug-exit makes of the hypervisor's codes 0x10, 0x11, 0x12. */
+/* What isa-debug-exit makes of the hypervisor's codes 0x10 and 0x12. */
 #define STATUS_GOOD      33
-#define STATUS_FAILED    35
 #define STATUS_BAD_INPUT 37
+
+#define STATUS_REFUSED 1 /* the emulator's own, when it cannot begin */
 
 struct verdict {
     char text[256];
@@ -53,6 +54,13 @@ static double sum_of(const cJSON *object)
     return sum;
 }
 
+/* It knows no such processor: it ended at once, of itself, and said so. */
+static bool emulator_refuses_cpu(const struct report *report, const struct closing *closing)
+{
+    return closing->cpu && WEXITSTATUS(closing->status) == STATUS_REFUSED && *closing->complaint &&
+           !cJSON_HasObjectItem(report->root, "format");
+}
+
 /* ---- each returns whether it found something wrong ------------------------------------------ */
 
 static bool ending_is_wrong(const struct report *report, const struct closing *closing,
@@ -63,15 +71,18 @@ static bool ending_is_wrong(const struct report *report, const struct closing *c
     if (closing->ending == TIMED_OUT)
         return find(verdict, FAILED, "not ended after %u s: time-out", closing->seconds);
     if (report->error)
-        return find(verdict, WEXITSTATUS(closing->status) == STATUS_FAILED ? FAILED : BAD_INPUT,
+        return find(verdict, WEXITSTATUS(closing->status) == STATUS_BAD_INPUT ? BAD_INPUT : FAILED,
                     "%s", report->error->valuestring);
     if (WIFSIGNALED(closing->status))
         return find(verdict, FAILED, "the emulator was killed by signal %d",
                     WTERMSIG(closing->status));
+    if (!report->end && emulator_refuses_cpu(report, closing))
+        return find(verdict, BAD_INPUT, "--cpu %s: %s", closing->cpu, closing->complaint);
     if (!report->end)
         return find(verdict, WEXITSTATUS(closing->status) == STATUS_BAD_INPUT ? BAD_INPUT : FAILED,
-                    "the hypervisor ended without its last record (emulator status %d)",
-                    WEXITSTATUS(closing->status));
+                    "the hypervisor ended without its last record (emulator status %d)%s%s",
+                    WEXITSTATUS(closing->status), *closing->complaint ? ": " : "",
+                    closing->complaint);
     return false;
 }
 
@@ -89,22 +100,32 @@ static bool hypervisor_says_wrong(const struct report *report, const struct clos
     return false;
 }
 
-static bool phases_are_wrong(const cJSON *guest, struct verdict *verdict)
+static bool phases_are_wrong(const cJSON *guest, enum eye eye, struct verdict *verdict)
 {
+    static const char *const required[] = { "built", "end" };
     const cJSON *phases = cJSON_GetObjectItemCaseSensitive(guest, "phases");
     const cJSON *phase;
 
+    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
+        if (!cJSON_HasObjectItem(phases, required[i]))
+            return find(verdict, FAILED, "nothing is known of phase \"%s\" of guest %s",
+                        required[i], text_of(guest, "name"));
+    }
+
     cJSON_ArrayForEach(phase, phases)
     {
-        const char *eye = text_of(phase, "eye");
-        if (*eye && strcmp(eye, "agrees") != 0)
-            return find(verdict, FAILED, "eye %s (phase \"%s\" of guest %s)", eye, phase->string,
+        const char *seen = text_of(phase, "eye");
+        if (!*seen && eye == EYE_ALWAYS)
+            seen = "was asked and has not looked";
+        if (*seen && strcmp(seen, "agrees") != 0)
+            return find(verdict, FAILED, "eye %s (phase \"%s\" of guest %s)", seen, phase->string,
                         text_of(guest, "name"));
     }
     return false;
 }
 
-static bool guest_is_wrong(const cJSON *guest, enum guest_kind kind, struct verdict *verdict)
+static bool guest_is_wrong(const cJSON *guest, const struct closing *closing,
+                           struct verdict *verdict)
 {
     const cJSON *phases = cJSON_GetObjectItemCaseSensitive(guest, "phases");
     const cJSON *end = cJSON_GetObjectItemCaseSensitive(phases, "end");
@@ -116,7 +137,7 @@ static bool guest_is_wrong(const cJSON *guest, enum guest_kind kind, struct verd
         strcmp(text_of(guest, "exit_reason"), "reboot") != 0)
         return find(verdict, FAILED, "guest %s ended by %s%s%s", name,
                     text_of(guest, "exit_reason"), *details ? ": " : "", details);
-    if (kind == GUEST_DEFAULT && !cJSON_HasObjectItem(phases, "used"))
+    if (closing->guest == GUEST_DEFAULT && !cJSON_HasObjectItem(phases, "used"))
         return find(verdict, FAILED, "guest %s ended (%s%s%s) before it had used its memory", name,
                     text_of(guest, "exit_reason"), *details ? ": " : "", details);
     if (!cJSON_HasObjectItem(guest, "audit_errors") || report_number(guest, "audit_errors") != 0)
@@ -126,18 +147,27 @@ static bool guest_is_wrong(const cJSON *guest, enum guest_kind kind, struct verd
         return find(verdict, FAILED,
                     "guest %s: %.0f reasons and %.0f 1 GB leaves do not add up to %.0f slots", name,
                     sum_of(reasons), report_number(end, "ram_1g"), report_number(guest, "slots"));
-    return phases_are_wrong(guest, verdict);
+    return phases_are_wrong(guest, closing->eye, verdict);
 }
 
 static bool frames_are_wrong(const struct report *report, struct verdict *verdict)
 {
     const cJSON *host = cJSON_GetObjectItemCaseSensitive(report->root, "host");
-    double start = sum_of(cJSON_GetObjectItemCaseSensitive(host, "frames_start"));
-    double end = sum_of(cJSON_GetObjectItemCaseSensitive(host, "frames_end"));
+    const cJSON *start = cJSON_GetObjectItemCaseSensitive(host, "frames_start");
+    const cJSON *end = cJSON_GetObjectItemCaseSensitive(host, "frames_end");
+    const cJSON *state;
 
-    if (start == 0 || start != end)
-        return find(verdict, FAILED, "the host had %.0f frames at the start and %.0f at the end",
-                    start, end);
+    if (sum_of(start) == 0 || cJSON_GetArraySize(start) != cJSON_GetArraySize(end))
+        return find(verdict, FAILED, "the host did not say what frames it has");
+    cJSON_ArrayForEach(state, start)
+    {
+        double before = report_number(start, state->string);
+        double after = report_number(end, state->string);
+        if (!cJSON_HasObjectItem(end, state->string) || before != after)
+            return find(verdict, FAILED,
+                        "the host had %.0f frames (%s) at the start, %.0f at the end", before,
+                        state->string, after);
+    }
     return false;
 }
 
@@ -149,8 +179,7 @@ enum outcome judge(struct report *report, const struct closing *closing)
 
     /* Guests before the hypervisor: it only says that one died, they say of what. */
     bool wrong = ending_is_wrong(report, closing, &verdict);
-    cJSON_ArrayForEach(guest, guests) wrong =
-        wrong || guest_is_wrong(guest, closing->guest, &verdict);
+    cJSON_ArrayForEach(guest, guests) wrong = wrong || guest_is_wrong(guest, closing, &verdict);
     wrong = wrong || hypervisor_says_wrong(report, closing, &verdict);
     if (!wrong && cJSON_GetArraySize(guests) == 0)
         wrong = find(&verdict, FAILED, "no guest was run");

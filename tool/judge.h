@@ -23,6 +23,9 @@ struct closing {
     unsigned bad_records; /* lines that were no records */
     unsigned seconds;
     enum guest_kind guest;
+    enum eye eye;                   /* EYE_ALWAYS: every phase must have been seen */
+    const char *cpu;                /* NULL: it was our choice */
+    char complaint[COMPLAINT_SIZE]; /* of the emulator */
 };
 
 /* Puts "verdict" into the report; returns how the command ends. */

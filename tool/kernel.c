@@ -2,6 +2,7 @@
 /*
  * A guest kernel. A bzImage is a 16-bit set-up part with a header, and a payload whose last four
  * bytes are its uncompressed size: [Linux, "The Linux/x86 Boot Protocol"]. The payload is an ELF.
+ * Those four bytes follow what is compressed, but with gzip, whose own last four bytes they are.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -129,8 +130,9 @@ static const char *check_elf(const struct file *file)
 
 struct payload {
     const uint8_t *bytes;
-    size_t size;       /* without the four bytes at its end */
-    uint32_t unpacked; /* what those say */
+    size_t size; /* of what is compressed */
+    const char *method;
+    uint32_t unpacked; /* what its last four bytes say */
 };
 
 static const char *find_payload(const struct file *file, struct payload *payload)
@@ -145,12 +147,13 @@ static const char *find_payload(const struct file *file, struct payload *payload
         return "a bzImage that ends before its kernel does: the file is cut off";
 
     payload->bytes = file->bytes + from;
-    payload->size = (size_t)size - 4;
-    payload->unpacked = read_le(payload->bytes + payload->size, 4);
-    if (!unpack_method(payload->bytes, payload->size))
+    payload->unpacked = read_le(payload->bytes + size - 4, 4);
+    payload->method = unpack_method(payload->bytes, size);
+    if (!payload->method)
         return "a bzImage compressed by none of xz, lz4, zstd, gzip";
     if (payload->unpacked == 0 || payload->unpacked > UNPACKED_MAX)
         return "a bzImage that says no sane size of its kernel";
+    payload->size = strcmp(payload->method, "gzip") == 0 ? size : size - 4;
     return NULL;
 }
 
@@ -161,7 +164,7 @@ static enum outcome unpack_to(const char *to, const struct file *file)
     if (wrong)
         return bad_input("%s: %s", file->path, wrong);
 
-    say("unpacking kernel %s (%s)", file->path, unpack_method(payload.bytes, payload.size));
+    say("unpacking kernel %s (%s)", file->path, payload.method);
     char partial[PATH_SIZE + 16];
     snprintf(partial, sizeof partial, "%s.%d", to, (int)getpid());
     uint8_t *out = malloc(payload.unpacked);
@@ -224,9 +227,11 @@ enum outcome kernel_open(const char *path, int *fd, uint64_t *size)
     struct file file = { .path = path };
     char kept[PATH_SIZE];
 
-    int packed = open(path, O_RDONLY | O_CLOEXEC);
+    int packed = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
     if (packed < 0)
-        return bad_input("no such kernel: %s: %s", path, strerror(errno));
+        return bad_input("no such kernel: %s: %s; give a file, or fetch Debian's by `make run` or "
+                         "`tool/setup kernel 6.1`",
+                         path, strerror(errno));
     enum outcome outcome = map_file(packed, &file);
     close(packed);
     if (outcome != GOOD)

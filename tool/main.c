@@ -2,8 +2,10 @@
 /*
  * The command: finds the sub-command. Refuses to know what it does.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "run.h"
@@ -15,7 +17,19 @@ static const char help_text[] =
     "\n"
     "exit status: 0 all well; 1 the guest or the host failed; 2 the request makes no sense.\n";
 
-int main(int count, char **words)
+/* A descriptor of ours must not take the place of a standard one that we were started without. */
+static void hold_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static enum outcome obey(int count, char **words)
 {
     const char *verb = count > 1 ? words[1] : "";
     static struct options options;
@@ -37,4 +51,10 @@ int main(int count, char **words)
     if (outcome != GOOD || help)
         return outcome;
     return run(&options);
+}
+
+int main(int count, char **words)
+{
+    hold_standard_descriptors();
+    return say_end(obey(count, words));
 }

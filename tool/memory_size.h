@@ -13,7 +13,7 @@
 #define MB ((uint64_t)1 << 20)
 #define GB ((uint64_t)1 << 30)
 
-#define MEMORY_MAX (512 * GB) /* of one guest */
+#define MEMORY_MAX (256 * GB) /* of one guest; the hypervisor takes no more either */
 
 /* Reads "3G", "3072M", "4096K" into *bytes; NULL, or what is wrong with the text. */
 const char *memory_parse(const char *text, uint64_t *bytes);

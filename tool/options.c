@@ -243,10 +243,16 @@ static enum outcome set_defaults(struct options *options)
 
 static enum outcome check_together(const struct options *options)
 {
+    char most[24];
+
+    memory_format(MEMORY_MAX, most);
     if (options->memory > MEMORY_MAX)
-        return bad_input("--memory: a guest can have 512G at most");
+        return bad_input("--memory: a guest can have %s at most", most);
     if (options->counted && options->accelerator == ACCEL_KVM)
         return bad_input("--icount counts instructions, which only tcg can; leave out --accel kvm");
+    if (options->counted && options->eye == EYE_ALWAYS)
+        return bad_input("--icount makes two runs alike, and the eye's time differs from run to "
+                         "run; leave out one of --icount and --eye");
     if (options->host_memory % MB != 0)
         return bad_input("--host-memory: a multiple of 1M");
     return GOOD;

@@ -17,6 +17,7 @@
 
 #include "memory_size.h"
 #include "qemu.h"
+#include "terminal.h"
 
 #define EMULATOR  "qemu-system-x86_64"
 #define WORDS_MAX 64
@@ -75,14 +76,15 @@ static enum outcome choose_memory(struct machine *machine, const struct options 
     memory_format(machine->memory, wanted);
     if (machine->memory > have)
         return bad_input("a machine of %s for this guest is more than this computer has (%lluM); "
-                         "give less --memory",
-                         wanted, (unsigned long long)(have / MB));
+                         "give less --%s",
+                         wanted, (unsigned long long)(have / MB),
+                         options->host_memory ? "host-memory" : "memory");
     return GOOD;
 }
 
 bool qemu_gives_shell(void)
 {
-    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    return terminal_is_ours() && isatty(STDOUT_FILENO);
 }
 
 static enum outcome compose_command_line(struct machine *machine, const struct options *options)
@@ -143,7 +145,7 @@ __attribute__((format(printf, 3, 4))) static void add_made(struct words *words, 
 }
 
 static void compose(struct words *words, const struct machine *machine,
-                    const struct options *options, const struct serial *serial, const char *image)
+                    const struct options *options, const struct serial *serial)
 {
     add(words, EMULATOR, NULL);
     add(words, "-accel", machine->accelerator);
@@ -173,7 +175,7 @@ static void compose(struct words *words, const struct machine *machine,
         add_made(words, "-seed", "%llu", (unsigned long long)options->seed);
         add(words, "-rtc", "base=2000-01-01,clock=vm");
     }
-    add(words, "-kernel", image);
+    add_made(words, "-kernel", "/proc/self/fd/%d", machine->image_fd);
     if (machine->initrd_fd >= 0)
         add_made(words, "-initrd", "/proc/self/fd/%d,/proc/self/fd/%d", machine->kernel_fd,
                  machine->initrd_fd);
@@ -209,6 +211,7 @@ static void become_emulator(const struct machine *machine, const struct words *w
         return;
     inherit(serial->records);
     inherit(machine->memory_fd);
+    inherit(machine->image_fd);
     inherit(machine->kernel_fd);
     inherit(machine->initrd_fd);
     execvp(EMULATOR, (char *const *)(uintptr_t)words->word);
@@ -253,26 +256,53 @@ static enum outcome make_memory(struct machine *machine)
     return GOOD;
 }
 
+static enum outcome open_image(struct machine *machine)
+{
+    char image[PATH_SIZE];
+
+    if (!path_beside(image, "podium.elf"))
+        return failed("cannot tell where this program lies");
+    machine->image_fd = open(image, O_RDONLY | O_CLOEXEC);
+    if (machine->image_fd < 0)
+        return failed("no hypervisor image at %s: %s; `make build` makes it", image,
+                      strerror(errno));
+    return GOOD;
+}
+
 enum outcome qemu_start(struct machine *machine, const struct options *options)
 {
     struct serial machines;
     struct words words = { .count = 0 };
-    char image[PATH_SIZE];
 
-    if (!path_beside(image, "podium.elf") || access(image, R_OK) != 0)
-        return failed("no hypervisor image at %s; `make build` makes it", image);
     snprintf(machine->log, sizeof machine->log, "%.4000s/qemu.log", options->out);
-    enum outcome outcome = make_memory(machine);
+    enum outcome outcome = open_image(machine);
+    if (outcome == GOOD)
+        outcome = make_memory(machine);
     if (outcome != GOOD)
         return outcome;
     if (!serial_make(&machine->serial, &machines,
                      options->eye == EYE_ALWAYS ? ANSWERS_WANTED : ANSWERS_NONE))
         return failed("no serial ports: %s", strerror(errno));
 
-    compose(&words, machine, options, &machines, image);
+    compose(&words, machine, options, &machines);
     outcome = start_process(machine, &words, &machines);
     serial_close(&machines);
     return outcome;
+}
+
+void qemu_complaint(const struct machine *machine, char complaint[COMPLAINT_SIZE])
+{
+    char line[COMPLAINT_SIZE];
+    FILE *log = fopen(machine->log, "re");
+
+    *complaint = '\0';
+    while (log && fgets(line, sizeof line, log)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (*line && !strstr(line, "warning:"))
+            memcpy(complaint, line, sizeof line);
+    }
+    if (log)
+        fclose(log);
 }
 
 void qemu_kill(struct machine *machine)

@@ -20,6 +20,7 @@ struct machine {
     uint64_t memory;          /* bytes */
     uint64_t low_size;        /* of them below 4 GB */
     char command_line[4096];  /* the hypervisor's and, after " -- ", the guest's */
+    int image_fd;             /* the hypervisor */
     int kernel_fd, initrd_fd; /* the modules; initrd_fd -1: none */
     int memory_fd;            /* all of the machine's memory */
     struct serial serial;     /* our end of COM1 and COM2 */
@@ -40,8 +41,16 @@ enum outcome qemu_choose(struct machine *machine, const struct options *options,
  */
 enum outcome qemu_start(struct machine *machine, const struct options *options);
 
-/* Whether a person is here to use a shell: standard input and output are a terminal. */
+/* Whether a person is here to use a shell: standard input and output are a terminal, and ours. */
 bool qemu_gives_shell(void);
+
+#define COMPLAINT_SIZE 240
+
+/*
+ * qemu_complaint - the last line that the emulator wrote to its log, warnings apart: it explains an
+ * end that nobody else did. Empty when there is none.
+ */
+void qemu_complaint(const struct machine *machine, char complaint[COMPLAINT_SIZE]);
 
 /* Ends the emulator, at once, and waits for it. Harmless when it does not run. */
 void qemu_kill(struct machine *machine);

@@ -135,16 +135,36 @@ cJSON *report_add(struct report *report, const cJSON *record)
     return NULL;
 }
 
-enum outcome report_write(const struct report *report, const char *directory)
+static void name_report(char path[PATH_SIZE], const char *directory)
+{
+    snprintf(path, PATH_SIZE, "%.4000s/report.json", directory);
+}
+
+enum outcome report_forget(const char *directory)
 {
     char path[PATH_SIZE];
+
+    name_report(path, directory);
+    if (unlink(path) != 0 && errno != ENOENT)
+        return failed("%s: an earlier report, which cannot be removed: %s", path, strerror(errno));
+    return GOOD;
+}
+
+enum outcome report_write(const struct report *report, const char *directory)
+{
+    char path[PATH_SIZE], partial[PATH_SIZE + 16];
     char *text = cJSON_Print(report->root);
 
-    snprintf(path, sizeof path, "%.4000s/report.json", directory);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    name_report(path, directory);
+    snprintf(partial, sizeof partial, "%s.%d", path, (int)getpid());
+    int fd = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     bool written = text && fd >= 0 && write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1);
     if (fd >= 0 && close(fd) != 0)
         written = false;
     free(text);
-    return written ? GOOD : failed("%s: %s", path, strerror(errno));
+    if (written && rename(partial, path) == 0)
+        return GOOD;
+    enum outcome outcome = failed("%s: %s", path, strerror(errno));
+    unlink(partial);
+    return outcome;
 }

@@ -27,7 +27,10 @@ cJSON *report_add(struct report *report, const cJSON *record);
 /* A member that is a number, or 0. */
 double report_number(const cJSON *object, const char *name);
 
-/* Writes "<directory>/report.json". */
+/* Removes the report of an earlier run; it must not be taken for this one's. */
+enum outcome report_forget(const char *directory);
+
+/* Writes "<directory>/report.json", whole or not at all. */
 enum outcome report_write(const struct report *report, const char *directory);
 
 #endif

@@ -19,7 +19,6 @@
 #include "session.h"
 #include "table.h"
 
-#define LOG_TAIL        600
 #define TIMEOUT_DEFAULT 1800u
 
 static enum outcome open_initrd(const char *path, int *fd, uint64_t *size)
@@ -30,9 +29,10 @@ static enum outcome open_initrd(const char *path, int *fd, uint64_t *size)
     *size = 0;
     if (*path == '\0')
         return GOOD;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
     if (*fd < 0 || fstat(*fd, &status) != 0)
-        return bad_input("no such initramfs: %s: %s", path, strerror(errno));
+        return bad_input("no such initramfs: %s: %s; give a file, or --initrd none", path,
+                         strerror(errno));
     if (!S_ISREG(status.st_mode))
         return bad_input("%s: not a file; give an initramfs, or --initrd none", path);
     *size = (uint64_t)status.st_size;
@@ -51,49 +51,42 @@ static enum guest_kind kind_of_guest(const struct options *options)
 /* Settles what depends on where and how we are run. */
 static enum outcome settle_options(struct options *options)
 {
-    if (options->eye == EYE_ALWAYS && !eye_exists())
-        return failed("--eye: there is no program \"eye\" beside this one; `make build` makes it");
     if (options->eye == EYE_IF_TIMED)
-        options->eye = !options->counted && eye_exists() ? EYE_ALWAYS : EYE_NEVER;
+        options->eye = options->counted ? EYE_NEVER : EYE_ALWAYS;
+    if (options->eye == EYE_ALWAYS && !eye_exists())
+        return failed("there is no program \"eye\" beside this one; `make build` makes it, and "
+                      "--no-eye does without");
     if (options->timeout == 0)
         options->timeout = qemu_gives_shell() ? TIMEOUT_NONE : TIMEOUT_DEFAULT;
     if (!path_make_directory(options->out))
         return bad_input("--out: %s: %s", options->out, strerror(errno));
-    return GOOD;
+    return report_forget(options->out);
 }
 
-/* The end of what the emulator itself had to say: it explains an end that nobody else did. */
-static void show_log(const struct machine *machine)
+/* One line. What the hypervisor has said on the console of why it ended is not said again. */
+static void tell_failure(const struct machine *machine, const struct options *options,
+                         const struct report *report, enum outcome outcome)
 {
-    char tail[LOG_TAIL + 1];
-    int fd = open(machine->log, O_RDONLY | O_CLOEXEC);
+    const char *what = report_verdict(report);
 
-    if (fd < 0)
-        return;
-    off_t size = lseek(fd, 0, SEEK_END);
-    ssize_t got = pread(fd, tail, LOG_TAIL, size > LOG_TAIL ? size - LOG_TAIL : 0);
-    close(fd);
-    if (got <= 0)
-        return;
-    tail[got] = '\0';
-    fprintf(stderr, "podium: the emulator said (%s):\n%s", machine->log, tail);
+    if (report->error && say_console_was_seen())
+        what = outcome == BAD_INPUT ? "refused, as said above" : "failed, as said above";
+    bad_input("%s; see %s/report.json, %s", what, options->out, machine->log);
 }
 
 static enum outcome conclude(const struct machine *machine, const struct options *options,
-                             struct report *report, const struct closing *closing)
+                             struct report *report, struct closing *closing)
 {
+    qemu_complaint(machine, closing->complaint);
     enum outcome outcome = judge(report, closing);
 
     if (!report->error)
         table_print(report);
-    if (closing->ending == ENDED && !report->end && !report->error)
-        show_log(machine);
-
     enum outcome written = report_write(report, options->out);
-    if (outcome == GOOD)
+    if (outcome != GOOD)
+        tell_failure(machine, options, report, outcome);
+    else if (written == GOOD)
         say("ok, in %u s; see %s/report.json", closing->seconds, options->out);
-    else
-        bad_input("%s", report_verdict(report));
     return outcome == GOOD ? written : outcome;
 }
 
@@ -112,7 +105,11 @@ static enum outcome open_modules(struct machine *machine, const struct options *
 enum outcome run(struct options *options)
 {
     struct machine machine = { .initrd_fd = -1 };
-    struct closing closing = { .ending = ENDED, .guest = kind_of_guest(options) };
+    struct closing closing = {
+        .ending = ENDED,
+        .guest = kind_of_guest(options),
+        .cpu = options->cpu,
+    };
     struct report report;
     uint64_t module_bytes = 0;
     char memory[24], guest[24];
@@ -134,6 +131,7 @@ enum outcome run(struct options *options)
     if (outcome != GOOD)
         return outcome;
 
+    closing.eye = options->eye;
     report_init(&report, &machine);
     outcome = session_run(&machine, options, &report, &closing);
     if (outcome == GOOD)

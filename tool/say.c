@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "say.h"
 
@@ -58,4 +60,20 @@ void say_console(const char *bytes, size_t size)
     fwrite(bytes, 1, size, stdout);
     fflush(stdout);
     line_is_open = bytes[size - 1] != '\n' && bytes[size - 1] != '\r';
+}
+
+bool say_console_was_seen(void)
+{
+    struct stat console, errors;
+
+    return fstat(STDOUT_FILENO, &console) == 0 && fstat(STDERR_FILENO, &errors) == 0 &&
+           console.st_dev == errors.st_dev && console.st_ino == errors.st_ino;
+}
+
+enum outcome say_end(enum outcome outcome)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return outcome;
+    enum outcome unsaid = failed("not all of this could be written to standard output");
+    return outcome == GOOD ? unsaid : outcome;
 }

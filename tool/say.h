@@ -7,6 +7,7 @@
 #ifndef TOOL_SAY_H
 #define TOOL_SAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* How the command ends; the values are its exit status, and are promised by --help. */
@@ -20,5 +21,11 @@ enum outcome failed(const char *format, ...) __attribute__((format(printf, 1, 2)
 
 /* Bytes of the guest's console, unchanged. */
 void say_console(const char *bytes, size_t size);
+
+/* Whether who reads standard error has read the console too: both go to the same place. */
+bool say_console_was_seen(void);
+
+/* Whether all that was said got out: the outcome, or FAILED, said in one line. */
+enum outcome say_end(enum outcome outcome);
 
 #endif

@@ -70,6 +70,9 @@ void session_hold_signals(void)
 
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    /* Who is put into the background later reads an error and goes on, instead of being stopped. */
+    signal(SIGTTIN, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
 }
 
 /* Whether the emulator is gone; its status is kept. */
@@ -230,6 +233,8 @@ static enum outcome begin(struct session *session)
         (struct pollfd){ .fd = session->machine->serial.records, .events = POLLIN };
     session->source[TAKER] = (struct pollfd){ .fd = -1, .events = POLLOUT };
     session->source[KEYS] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
+    if (isatty(STDIN_FILENO) && !terminal_is_ours())
+        session->source[KEYS].fd = -1; /* a background job: the keys are for somebody else */
     fcntl(session->machine->serial.console, F_SETFL, O_NONBLOCK);
     fcntl(session->machine->serial.keys, F_SETFL, O_NONBLOCK);
     session->started = session->heard = now();

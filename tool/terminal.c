@@ -10,11 +10,15 @@
 #define ESCAPE    0x1d /* Ctrl-] */
 #define INTERRUPT 0x03 /* Ctrl-C */
 
+bool terminal_is_ours(void)
+{
+    return isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
 void terminal_open(struct terminal *terminal)
 {
     *terminal = (struct terminal){ .raw = false };
-    if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
-        tcgetattr(STDIN_FILENO, &terminal->before) != 0)
+    if (!terminal_is_ours() || tcgetattr(STDIN_FILENO, &terminal->before) != 0)
         return;
 
     struct termios raw = terminal->before;

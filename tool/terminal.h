@@ -16,6 +16,9 @@ struct terminal {
     struct termios before;
 };
 
+/* Whether standard input is a terminal and we are its foreground job: others must not touch it. */
+bool terminal_is_ours(void);
+
 /* Hands keys through one by one, if standard input is a terminal and ours to change. */
 void terminal_open(struct terminal *terminal);
 void terminal_restore(struct terminal *terminal);
