@@ -332,6 +332,7 @@ const char *slot_reason_name(enum slot_reason reason)
         [SLOT_NO_1G_PROCESSOR] = "no_1g_processor",
         [SLOT_SPLIT_BY_TEST] = "split_by_test",
         [SLOT_GUEST_MAPPING] = "guest_mapping",
+        [SLOT_BALLOONED] = "ballooned_piece",
     };
 
     return names[reason];

@@ -168,6 +168,7 @@ enum slot_reason {
     SLOT_NO_1G_PROCESSOR, /* the processor, or a boot option, stops at 2 MB */
     SLOT_SPLIT_BY_TEST,   /* a test guest asked for it */
     SLOT_GUEST_MAPPING,   /* the guest laid another page (grants) over a frame of it */
+    SLOT_BALLOONED,       /* the guest's balloon took a piece out of it */
     SLOT_REASONS
 };
 #define SLOTS_MAX 512
@@ -212,7 +213,7 @@ struct domain {
     struct p2m p2m;
     struct vcpu vcpu[1];
 
-    uint64_t memory_frames;  /* what it was given */
+    uint64_t memory_frames;  /* what it was promised */
     struct gfn_range ram[2]; /* where its RAM is: below the hole, and above 4 GB */
     unsigned ram_count;
     gfn_t end; /* end of all that it may map: RAM, hole, and a window above */
