@@ -182,6 +182,16 @@ static void merge(struct domain *domain)
         flush_merge(domain);
 }
 
+static void note_target(struct domain *domain)
+{
+    if (domain->target_reached || domain->target_frames == domain->memory_frames ||
+        balloon_ram_frames(domain) > domain->target_frames)
+        return;
+    domain->target_reached = true;
+    if (domain->on_target)
+        domain->on_target(domain);
+}
+
 uint64_t balloon_change(struct vcpu *vcpu, const struct balloon_list *list, enum balloon_verb verb)
 {
     struct domain *domain = vcpu->domain;
@@ -195,6 +205,7 @@ uint64_t balloon_change(struct vcpu *vcpu, const struct balloon_list *list, enum
         total += done;
     } while (count && done == count);
     merge(domain);
+    note_target(domain);
     return total;
 }
 

@@ -24,7 +24,8 @@ struct balloon_list {
  * one that is not there counts as given back. Populate: a frame of zeroes from the host, where the
  * guest's memory map has RAM and nothing is now; 2 MB at once where that fits.
  *   Units:   returns how many extents, from the first, were done; an extent is done whole.
- *   Context: P2M not held; settles its own debts.
+ *   Context: P2M not held; settles its own debts. Calls domain->on_target when the guest first has
+ *            no more than its target.
  *   Errors:  it stops at an extent that it refuses, leaves that as it was and does none after it:
  *            a page of the host's, a pinned one, one beyond the map; for populate also one outside
  *            of RAM or occupied, and when the host has no memory. Of an extent of several frames

@@ -126,6 +126,8 @@ static const char *check_memory(const struct domain_config *config)
 
     if (wants == 0 || wants > (uint64_t)SLOTS_MAX / 2 << ORDER_1G)
         return "guest.memory is out of range (4K to 256G)";
+    if (config->target_frames == 0 || config->target_frames > wants)
+        return "guest.target is out of range: at most guest.memory";
     if (wants + (wants >> ORDER_2M) + 64 <= has)
         return NULL;
     format(error, sizeof(error),
@@ -155,7 +157,7 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
     *domain = (struct domain){ .id = id, .test_calls = config->test_calls };
     format(domain->name, sizeof(domain->name), "%s", config->name);
     build_layout(domain, config->memory_frames);
-    domain->target_frames = config->memory_frames;
+    domain->target_frames = config->target_frames;
     domain->tsc_offset = -clock_tsc();
     domain->wall_seconds = rtc_read();
     vcpu_init(&domain->vcpu[0], domain, 0);

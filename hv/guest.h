@@ -254,6 +254,7 @@ struct domain {
 
     uint64_t memory_frames;  /* what it was promised */
     uint64_t target_frames;  /* what it is to balloon down to */
+    bool target_reached;     /* it has been there */
     struct gfn_range ram[2]; /* where its RAM is: below the hole, and above 4 GB */
     unsigned ram_count;
     gfn_t end; /* end of all that it may map: RAM, hole, and a window above */
@@ -275,6 +276,7 @@ struct domain {
     uint8_t slot_reason[SLOTS_MAX]; /* by gfn >> 18; enum slot_reason, the first cause stays */
     uint64_t faults;                /* second-stage faults over its life */
     void (*on_phase)(struct domain *domain, unsigned phase); /* the guest marked a phase */
+    void (*on_target)(struct domain *domain); /* it has ballooned down to its target */
     unsigned phases;       /* one bit a phase that it has marked: each counts once */
     uint64_t wall_seconds; /* UTC when its clock was 0; 0: not known */
     bool test_calls;       /* it has the private hypercall of test_calls.h */
