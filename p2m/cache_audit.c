@@ -60,14 +60,12 @@ static bool is_held_twice(const struct pod_cache *cache, const struct cache_node
     return above && bit_is_set(above->cached, node_index(ORDER_1G, node->mfn.mfn));
 }
 
-/* NULL, or what is wrong with one node. */
+/* NULL, or what is wrong with one node of a known order. */
 static const char *node_fault(const struct pod *pod, const struct cache_node *node, unsigned head)
 {
     const struct node_page *page = node_page_of(node);
     struct cache_node recounted = node_recount(node);
 
-    if (node->order != ORDER_2M && node->order != ORDER_1G)
-        return "a node of no order";
     if (!frame_is_aligned(node->mfn.mfn, node->order))
         return "a misaligned node";
     if (node->mfn.mfn >= pod->p2m->config.mfn_end.mfn)
@@ -96,11 +94,14 @@ static void audit_chain(const struct pod *pod, unsigned head, struct found *foun
 {
     for (const struct pod_link *link = pod->cache.index[head]; link; link = link->next) {
         const struct cache_node *node = LINK_OWNER(link, struct cache_node, chain);
-        const char *what = node_fault(pod, node, head);
+        bool has_order = node->order == ORDER_2M || node->order == ORDER_1G;
+        const char *what = has_order ? node_fault(pod, node, head) : "a node of no order";
         struct cache_node recounted = node_recount(node);
 
         if (what)
             complain(report, node->mfn, what);
+        if (!has_order)
+            continue; /* its counts would mean nothing */
         found->nodes++;
         found->by_size[node_size(node)]++;
         found->in_full_pages += node_page_of(node)->used == NODES_ALL;
