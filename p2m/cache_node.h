@@ -11,6 +11,9 @@
  *      | head 1 |            +------+------+------+--
  *      |  ...   |                ^
  *      +--------+            stock[size]                   stock: nodes with blocks of one size
+ *
+ * The index has 512 heads whatever the size of the cache. A chain is a node long, on average, for
+ * each GB in hand of which every 2 MB is partial; what is in larger blocks adds next to nothing.
  */
 #ifndef P2M_CACHE_NODE_H
 #define P2M_CACHE_NODE_H

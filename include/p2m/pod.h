@@ -107,10 +107,13 @@ struct pod_place {
     mfn_t near; /* the frame that continues what is mapped beside gfn; INVALID_MFN: none */
 };
 
+#define POD_CACHE_LOOKS 8
+
 /*
  * pod_cache_get - take a block of exactly this order; larger ones are broken when there is none.
  * Which one: first the block at place.near, wherever it is in hand, but that no 1 GB block is
- * broken for it while there is a smaller one (a leaf ends at 1 GB: nothing grows across). Then one
+ * broken for it while there is a smaller one (a leaf ends at 1 GB: nothing grows across), and no
+ * 2 MB block while there are 4K frames and all nodes are in use (a get takes no page). Then one
  * with the offset of place.gfn, looked for in the first POD_CACHE_LOOKS partial superpages, and
  * always found where a larger block is broken. Then any, a clean one sooner.
  *   Units:   order 0, 9 or 18; near not aligned to order is no wish.
@@ -119,7 +122,6 @@ struct pod_place {
  *            long as one frame is.
  *   Debts:   none.
  */
-#define POD_CACHE_LOOKS 8
 struct pod_block pod_cache_get(struct p2m_locked locked, struct pod *pod, unsigned order,
                                struct pod_place place);
 
