@@ -126,7 +126,7 @@ struct p2m_config {
     gfn_t end;        /* no guest frame at or above this is ever mapped */
     mfn_t mfn_end;    /* no machine frame at or above this exists: the processor's address width */
     unsigned max_order;   /* largest leaf that processor and policy allow: 0, 9 or 18 */
-    uint64_t table_quota; /* most table pages that this guest may hold, the root among them */
+    uint64_t table_quota; /* most table pages that this guest may hold: the root, its PoD cache's */
 };
 
 #define P2M_PINS_MAX       32
@@ -146,6 +146,7 @@ struct p2m {
     _Atomic uint64_t settled;    /* every debt up to this one may be paid */
     mfn_t reserve;               /* table pages taken for the running verb, linked through word 0 */
     uint64_t reserve_count;
+    uint64_t lent_pages; /* charged to the quota, but hold no table: nodes of the PoD cache */
     struct p2m_counts counts;
     struct p2m_events events;
     struct p2m_unpaid unpaid;
@@ -228,23 +229,25 @@ struct p2m_mapping {
 /*
  * p2m_set_entry - let [gfn, gfn + 2^order) name [mfn, mfn + 2^order) with this type. A frame is
  * never exchanged for another in one step: two processors could then see one each. Take the old
- * one out first (P2M_INVALID or P2M_POD), settle, pay, then map; what this very debt still owes is
- * refused, what other callers' debts owe is theirs to know. Only a change between types of one
- * class that are cached alike is one step, and only for a leaf of this size or larger. Units:   4K
- * frames; gfn and mfn aligned to order; order 0, 9 or 18, leaves up to max_order. Context: P2M
- * held; takes the table pages that it needs before it changes anything. Errors:  all but
- * P2M_UNEQUAL; the map is then untouched. Debts:   what was mapped there before; at most one item.
- * [APM "TLB Management"]
+ * one out first (P2M_INVALID or P2M_POD), settle, pay, then map; what this very debt still owes
+ * is refused, what other callers' debts owe is theirs to know. Only a change between types of
+ * one class that are cached alike is one step, and only for a leaf of this size or larger.
+ *   Units:   4K frames; gfn and mfn aligned to order; order 0, 9 or 18, leaves up to max_order.
+ *   Context: P2M held; takes the table pages that it needs before it changes anything.
+ *   Errors:  all but P2M_UNEQUAL; the map is then untouched.
+ *   Debts:   what was mapped there before; at most one item. [APM "TLB Management"]
  */
 enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_mapping mapping,
                              struct p2m_debt *debt) P2M_MUST_CHECK;
 
 /*
  * p2m_set_range - p2m_set_entry over a range, each piece in the largest order that gfn, mfn,
- * length and processor allow (a change of type keeps the sizes that are there). Moves range->from
- * past what is done: when P2M_OK comes back and the range is not empty, the debt is full; settle
- * and pay it, then call again. Units:   4K frames; mfn is that of range->from, and moves with it.
- *   Context: P2M held; looks at the whole rest of the range, and takes all its table pages, first.
+ * length and processor allow (a change of type keeps the sizes that are there). Moves
+ * range->from past what is done: when P2M_OK comes back and the range is not empty, the debt is
+ * full; settle and pay it, then call again.
+ *   Units:   4K frames; mfn is that of range->from, and moves with it.
+ *   Context: P2M held; looks at the whole rest of the range, and takes all its table pages,
+ *            first.
  *   Errors:  as p2m_set_entry; this call then changed nothing.
  *   Debts:   up to P2M_DEBT_MAX items.
  */
@@ -275,10 +278,12 @@ enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order,
 
 /*
  * p2m_merge_candidates - merge the tables that became alike since the last call. What p2m_split
- * made alike stays split: somebody wanted it so. Units:   returns how many were merged. One merge
- * may make the next table up a candidate. Context: P2M held. Call it when things are quiet: a table
- * that was changed again is left alone. Errors:  none; stops early, and may be called again, when
- * the debt is full. Debts:   a table a merge.
+ * made alike stays split: somebody wanted it so.
+ *   Units:   returns how many were merged. One merge may make the next table up a candidate.
+ *   Context: P2M held. Call it when things are quiet: a table that was changed again is left
+ *            alone.
+ *   Errors:  none; stops early, and may be called again, when the debt is full.
+ *   Debts:   a table a merge.
  */
 unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt);
 
@@ -349,8 +354,11 @@ bool p2m_debt_is_settled(const struct p2m *p2m, const struct p2m_debt *debt);
 
 /*
  * p2m_counts, p2m_events, p2m_unpaid, p2m_max_order, p2m_has_candidates - a copy of the map's
- * counts. Units:   as in the structures; orders. Context: exact under the lock or when no verb
- * runs, else of some moment. Errors:  none. Debts:   none.
+ * counts.
+ *   Units:   as in the structures; orders.
+ *   Context: exact under the lock or when no verb runs, else of some moment.
+ *   Errors:  none.
+ *   Debts:   none.
  */
 struct p2m_counts p2m_counts(const struct p2m *p2m);
 struct p2m_events p2m_events(const struct p2m *p2m);
@@ -374,8 +382,11 @@ struct p2m_audit {
 
 /*
  * p2m_audit - check every invariant of the tree and recount every count. Reads only, prints
- * nothing. Units:   report->errors is 0 for a sound map. Context: P2M held, between verbs.
- * O(tables). Errors:  in the report. Debts:   none.
+ * nothing.
+ *   Units:   report->errors is 0 for a sound map.
+ *   Context: P2M held, between verbs. O(tables).
+ *   Errors:  in the report.
+ *   Debts:   none.
  */
 void p2m_audit(struct p2m_locked locked, struct p2m_audit *report);
 
