@@ -18,6 +18,7 @@
 #include "rtc.h"
 #include "vcpu.h"
 #include "vendor.h"
+#include "xenstore.h"
 
 /* ---- the engine's host (p2m/host.h) --------------------------------------------------------- */
 
@@ -107,9 +108,9 @@ static const char *create_special_pages(struct domain *domain)
 {
     bool good = special_alloc(domain, &domain->shared_info) &&
                 special_alloc(domain, &domain->grants) && special_alloc(domain, &domain->console) &&
-                special_alloc(domain, &domain->store) &&
+                special_alloc(domain, &domain->store_ring) &&
                 special_map(domain, &domain->console, GUEST_CONSOLE_GFN) &&
-                special_map(domain, &domain->store, GUEST_STORE_GFN);
+                special_map(domain, &domain->store_ring, GUEST_STORE_GFN);
 
     for (unsigned i = 0; good && i < GUEST_ACPI_FRAMES; i++)
         good = special_alloc(domain, &domain->acpi[i]) &&
@@ -125,6 +126,8 @@ static const char *check_memory(const struct domain_config *config)
 
     if (wants == 0 || wants > (uint64_t)SLOTS_MAX / 2 << ORDER_1G)
         return "guest.memory is out of range (4K to 256G)";
+    if (config->target_frames == 0 || config->target_frames > wants)
+        return "guest.target is out of range: at most guest.memory";
     if (wants + (wants >> ORDER_2M) + 64 <= has)
         return NULL;
     format(error, sizeof(error),
@@ -154,6 +157,7 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
     *domain = (struct domain){ .id = id, .test_calls = config->test_calls };
     format(domain->name, sizeof(domain->name), "%s", config->name);
     build_layout(domain, config->memory_frames);
+    domain->target_frames = config->target_frames;
     domain->tsc_offset = -clock_tsc();
     domain->wall_seconds = rtc_read();
     vcpu_init(&domain->vcpu[0], domain, 0);
@@ -167,6 +171,7 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
     if (!error) {
         events_init(domain);
         console_init(domain);
+        xenstore_init(domain);
         error = create_vcpu(domain, &config->image);
     }
     if (error)
@@ -198,7 +203,7 @@ void domain_destroy(struct domain *domain)
     special_free(&domain->shared_info);
     special_free(&domain->grants);
     special_free(&domain->console);
-    special_free(&domain->store);
+    special_free(&domain->store_ring);
     for (unsigned i = 0; i < GUEST_ACPI_FRAMES; i++)
         special_free(&domain->acpi[i]);
 }
@@ -332,6 +337,7 @@ const char *slot_reason_name(enum slot_reason reason)
         [SLOT_NO_1G_PROCESSOR] = "no_1g_processor",
         [SLOT_SPLIT_BY_TEST] = "split_by_test",
         [SLOT_GUEST_MAPPING] = "guest_mapping",
+        [SLOT_BALLOONED] = "ballooned_piece",
     };
 
     return names[reason];

@@ -13,7 +13,8 @@
 struct domain_config {
     const char *name;
     uint64_t memory_frames;
-    unsigned max_order; /* of leaves: 0, 9 or 18; the processor may allow less */
+    uint64_t target_frames; /* what its balloon is to leave it of them; the same: all */
+    unsigned max_order;     /* of leaves: 0, 9 or 18; the processor may allow less */
     bool test_calls;
     struct pvh_image image;
 };

@@ -168,6 +168,7 @@ enum slot_reason {
     SLOT_NO_1G_PROCESSOR, /* the processor, or a boot option, stops at 2 MB */
     SLOT_SPLIT_BY_TEST,   /* a test guest asked for it */
     SLOT_GUEST_MAPPING,   /* the guest laid another page (grants) over a frame of it */
+    SLOT_BALLOONED,       /* the guest's balloon took a piece out of it */
     SLOT_REASONS
 };
 #define SLOTS_MAX 512
@@ -188,6 +189,45 @@ struct port {
     uint8_t vcpu;
 };
 #define PORTS_MAX 128 /* event channels a guest may have; the two-level ABI would allow 4096 */
+
+/* ---- xenstore ------------------------------------------------------------------------------- */
+
+#define STORE_NODES_MAX    32u
+#define STORE_WATCHES_MAX  16u
+#define STORE_PATH_SIZE    80u /* with its NUL, as is the token's */
+#define STORE_TOKEN_SIZE   80u
+#define STORE_VALUE_MAX    64u
+#define STORE_TRANSACTIONS 32u   /* open at a time */
+#define STORE_MESSAGE_MAX  4112u /* the longest that the protocol allows, its header included */
+#define STORE_OUT_MAX      8192u /* a reply, and all the events that one request can bring about */
+
+enum store_owner { STORE_FREE, STORE_HOST, STORE_GUEST };
+
+struct store_node {
+    enum store_owner owner; /* who made it, and alone may change it; STORE_FREE: not in use */
+    char path[STORE_PATH_SIZE];
+    uint32_t size;
+    char value[STORE_VALUE_MAX];
+};
+
+struct store_watch {
+    char path[STORE_PATH_SIZE]; /* as the guest spelt it; empty: not in use */
+    char token[STORE_TOKEN_SIZE];
+};
+
+/* What one guest keeps, and where its conversation stands. */
+struct store {
+    struct store_node node[STORE_NODES_MAX];
+    struct store_watch watch[STORE_WATCHES_MAX];
+    uint32_t transactions; /* a bit for each that is open */
+    bool broken;           /* the guest broke the protocol: nothing is believed any more */
+    bool target_changed;   /* and the watches have not been told */
+    uint32_t request_index, reply_index; /* how far we are in the two rings */
+    uint32_t in_size;
+    uint32_t out_from, out_end;
+    char in[STORE_MESSAGE_MAX + 1]; /* the message that is coming in, piece by piece; a NUL */
+    char out[STORE_OUT_MAX];        /* what had no room in the ring yet */
+};
 
 /* Fixed guest-physical places: the fourth GB holds no RAM. */
 #define GUEST_HOLE_FROM   GFN(0xc0000)  /* 3 GB */
@@ -212,7 +252,9 @@ struct domain {
     struct p2m p2m;
     struct vcpu vcpu[1];
 
-    uint64_t memory_frames;  /* what it was given */
+    uint64_t memory_frames;  /* what it was promised */
+    uint64_t target_frames;  /* what it is to balloon down to */
+    bool target_reached;     /* it has been there */
     struct gfn_range ram[2]; /* where its RAM is: below the hole, and above 4 GB */
     unsigned ram_count;
     gfn_t end; /* end of all that it may map: RAM, hole, and a window above */
@@ -222,10 +264,11 @@ struct domain {
 
     struct special_page shared_info;
     struct special_page console;
-    struct special_page store;
+    struct special_page store_ring;
     struct special_page grants;
     struct special_page acpi[GUEST_ACPI_FRAMES];
 
+    struct store store;
     struct port port[PORTS_MAX];
     uint64_t callback; /* HVM_PARAM_CALLBACK_IRQ; vector in the low byte when the top one is 2 */
 
@@ -233,6 +276,7 @@ struct domain {
     uint8_t slot_reason[SLOTS_MAX]; /* by gfn >> 18; enum slot_reason, the first cause stays */
     uint64_t faults;                /* second-stage faults over its life */
     void (*on_phase)(struct domain *domain, unsigned phase); /* the guest marked a phase */
+    void (*on_target)(struct domain *domain); /* it has ballooned down to its target */
     unsigned phases;       /* one bit a phase that it has marked: each counts once */
     uint64_t wall_seconds; /* UTC when its clock was 0; 0: not known */
     bool test_calls;       /* it has the private hypercall of test_calls.h */

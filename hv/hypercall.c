@@ -12,6 +12,7 @@
 #include "lib.h"
 #include "test_calls.h"
 #include "xen_abi.h"
+#include "xenstore.h"
 
 #include <xen/features.h>
 #include <xen/hvm/hvm_op.h>
@@ -196,9 +197,11 @@ static int64_t get_parameter(const struct domain *domain, struct xen_hvm_param *
     case HVM_PARAM_CALLBACK_IRQ:
         parameter->value = domain->callback;
         return 0;
-    case HVM_PARAM_STORE_PFN: /* 0 says that there is no xenstore */
+    case HVM_PARAM_STORE_PFN:
+        parameter->value = GUEST_STORE_GFN.gfn;
+        return 0;
     case HVM_PARAM_STORE_EVTCHN:
-        parameter->value = 0;
+        parameter->value = GUEST_PORT_STORE;
         return 0;
     case HVM_PARAM_CONSOLE_PFN:
         parameter->value = GUEST_CONSOLE_GFN.gfn;
@@ -273,12 +276,13 @@ static int64_t console_io(struct vcpu *vcpu, const struct arguments *arguments)
     return 0;
 }
 
-/* A guest that sends to its console's port has put something into the ring. */
+/* A guest that sends to its console's or its xenstore's port has done something to the ring. */
 static int64_t event_channel_op(struct vcpu *vcpu, const struct arguments *arguments)
 {
     int64_t result = events_op(vcpu, (unsigned)arguments->first, arguments->second);
 
     console_drain(vcpu->domain);
+    xenstore_serve(vcpu->domain);
     return result;
 }
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory_op; see hypercall_memory.h. Ballooning comes with populate-on-demand; until then its two
- * calls are refused as any other that is not here.
+ * memory_op; see hypercall_memory.h.
  */
 #include "hypercall_memory.h"
 
+#include "balloon.h"
 #include "flush.h"
 #include "guest_linear.h"
 #include "memory_map.h"
 #include "print.h"
+#include "slots.h"
 #include "xen_abi.h"
 
 #include <xen/memory.h>
@@ -95,14 +96,6 @@ static enum p2m_error put_page(struct p2m_locked locked, struct special_page *pa
     return P2M_OK;
 }
 
-static void note_slot(struct domain *domain, gfn_t gfn, enum slot_reason reason)
-{
-    uint64_t slot = gfn.gfn >> ORDER_1G;
-
-    if (slot < SLOTS_MAX && domain->slot_reason[slot] == SLOT_WHOLE)
-        domain->slot_reason[slot] = (uint8_t)reason;
-}
-
 static int64_t place_page(struct domain *domain, struct special_page *page, gfn_t gfn,
                           enum slot_reason reason)
 {
@@ -125,7 +118,7 @@ static int64_t place_page(struct domain *domain, struct special_page *page, gfn_
     undone = page->mapped ? P2M_OK : put_page(locked, page, old);
     p2m_unlock(locked);
     if (error == P2M_OK)
-        note_slot(domain, gfn, reason);
+        slot_note(domain, gfn, reason);
     else if (undone != P2M_OK && old.gfn != NOWHERE.gfn)
         print("a page shared with %s lost its place: %s\n", domain->name, p2m_error_name(undone));
     return hypercall_map_error(error);
@@ -152,17 +145,36 @@ static int64_t add_to_physmap(struct vcpu *vcpu, uint64_t argument)
     }
 }
 
+/* ---- balloon -------------------------------------------------------------------------------- */
+
+static int64_t change_reservation(struct vcpu *vcpu, uint64_t argument, enum balloon_verb verb)
+{
+    struct xen_memory_reservation request;
+    struct balloon_list list;
+
+    if (!guest_copy_from_linear(vcpu, &request, argument, sizeof(request)))
+        return -XEN_EFAULT;
+    if (!names_caller(vcpu->domain, request.domid))
+        return -XEN_EPERM;
+    list = (struct balloon_list){ .linear = (uintptr_t)request.extent_start.p,
+                                  .count = request.nr_extents,
+                                  .order = request.extent_order };
+    /* A list that names more than there could be makes no sense; and so no call is endless. */
+    if (list.order > ORDER_1G || list.count > vcpu->domain->end.gfn >> list.order)
+        return -XEN_EINVAL;
+    return (int64_t)balloon_change(vcpu, &list, verb);
+}
+
 /* ---- what memory there is ------------------------------------------------------------------- */
 
-static int64_t reservation(struct vcpu *vcpu, uint64_t argument)
+/* What the guest has now, or what it was promised. */
+static int64_t reservation(struct vcpu *vcpu, uint64_t argument, uint64_t frames)
 {
     domid_t id;
 
     if (!guest_copy_from_linear(vcpu, &id, argument, sizeof(id)))
         return -XEN_EFAULT;
-    if (!names_caller(vcpu->domain, id))
-        return -XEN_EPERM;
-    return (int64_t)vcpu->domain->memory_frames;
+    return names_caller(vcpu->domain, id) ? (int64_t)frames : -XEN_EPERM;
 }
 
 /* As the firmware of a PC would say it. */
@@ -199,9 +211,14 @@ int64_t hypercall_memory(struct vcpu *vcpu, uint64_t command, uint64_t argument)
     switch (command & COMMAND_MASK) {
     case XENMEM_add_to_physmap:
         return add_to_physmap(vcpu, argument);
+    case XENMEM_decrease_reservation:
+        return change_reservation(vcpu, argument, BALLOON_DECREASE);
+    case XENMEM_populate_physmap:
+        return change_reservation(vcpu, argument, BALLOON_POPULATE);
     case XENMEM_current_reservation:
+        return reservation(vcpu, argument, balloon_ram_frames(vcpu->domain));
     case XENMEM_maximum_reservation:
-        return reservation(vcpu, argument);
+        return reservation(vcpu, argument, vcpu->domain->memory_frames);
     case XENMEM_memory_map:
         return memory_map(vcpu, argument);
     default:

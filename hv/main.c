@@ -74,11 +74,19 @@ static void on_phase(struct domain *domain, unsigned phase)
     report_phase(domain, PHASE_USED);
 }
 
+static void on_target(struct domain *domain)
+{
+    describe_map(domain, "ballooned");
+    report_phase(domain, PHASE_BALLOONED);
+}
+
 static const char *create_guest(const struct boot_info *info, const struct options *options)
 {
+    uint64_t target = options->guest_target ? options->guest_target : options->guest_memory;
     struct domain_config config = {
         .name = options->guest_name,
         .memory_frames = options->guest_memory >> FRAME_SHIFT,
+        .target_frames = target >> FRAME_SHIFT,
         .max_order = options->max_order,
         .test_calls = options->test_calls,
     };
@@ -112,6 +120,7 @@ static const char *run_guest(struct domain *domain)
     uint64_t audit_errors;
 
     domain->on_phase = on_phase;
+    domain->on_target = on_target;
     describe_map(domain, "built");
     report_phase(domain, PHASE_BUILT);
     vcpu_run(&domain->vcpu[0]);

@@ -69,6 +69,11 @@ static bool set_memory(struct options *options, const char *value)
     return parse_size(value, &options->guest_memory);
 }
 
+static bool set_target(struct options *options, const char *value)
+{
+    return parse_size(value, &options->guest_target) && options->guest_target > 0;
+}
+
 static bool set_name(struct options *options, const char *value)
 {
     return format(options->guest_name, sizeof(options->guest_name), "%s", value) <
@@ -101,6 +106,7 @@ static const struct option {
     const char *expects;
 } option_table[] = {
     { "guest.memory", set_memory, "a multiple of 4K, like 512M or 3G" },
+    { "guest.target", set_target, "a multiple of 4K, like 512M or 3G" },
     { "guest.name", set_name, "at most 31 characters" },
     { "max_order", set_max_order, "4k, 2m or 1g" },
     { "fragment", set_fragment, "4k or 2m" },

@@ -12,6 +12,7 @@
 struct options {
     char guest_name[32];
     uint64_t guest_memory;  /* bytes */
+    uint64_t guest_target;  /* bytes; what its balloon is to leave it; 0: not said */
     unsigned max_order;     /* largest leaf: 0, 9 or 18 */
     unsigned fragment;      /* break the host's free memory down to this order; 18: leave it */
     bool hold;              /* wait for the host command after each phase */

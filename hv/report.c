@@ -90,7 +90,7 @@ void report_host(void)
 
 static const char *phase_name(enum phase phase)
 {
-    static const char *const names[PHASES] = { "built", "used", "end" };
+    static const char *const names[PHASES] = { "built", "used", "end", "ballooned" };
 
     return names[phase];
 }
@@ -170,6 +170,7 @@ void report_guest(struct domain *domain, uint64_t audit_errors)
     write_string("name", domain->name);
     write_string("exit_reason", stop_reason_name(domain->stop));
     write_string("details", domain->stop_details);
+    write("\"target_frames\":%lu,", domain->target_frames);
     write("\"memory_frames\":%lu,\"audit_errors\":%lu,\"faults\":%lu,", domain->memory_frames,
           audit_errors, domain->faults);
     write("\"splits\":{\"1g\":%lu,\"2m\":%lu},\"merges\":{\"1g\":%lu,\"2m\":%lu},",

@@ -15,8 +15,9 @@ void report_init(enum report_hold hold);
 /* The machine before any guest. */
 void report_host(void);
 
-/* Phases of a guest's life; a guest marks PHASE_USED itself (port.h). */
-enum phase { PHASE_BUILT, PHASE_USED, PHASE_END, PHASES };
+/* Phases of a guest's life; a guest marks PHASE_USED itself (port.h). PHASE_BALLOONED comes when it
+ * first has no more than its target. */
+enum phase { PHASE_BUILT, PHASE_USED, PHASE_END, PHASE_BALLOONED, PHASES };
 void report_phase(struct domain *domain, enum phase phase);
 
 /* All of a guest's life, when it has ended and its map still stands. */

@@ -25,7 +25,7 @@ struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
 
 static uint64_t table_charge(const struct p2m *p2m)
 {
-    return p2m->counts.tables + p2m->unpaid.tables + p2m->reserve_count;
+    return p2m->counts.tables + p2m->unpaid.tables + p2m->reserve_count + p2m->lent_pages;
 }
 
 enum p2m_error table_reserve(struct p2m_locked locked, uint64_t count)
@@ -63,6 +63,26 @@ void table_unreserve(struct p2m_locked locked)
 {
     while (locked.p2m->reserve_count > 0)
         p2m_host_free_table(locked.p2m, reserve_take(locked.p2m));
+}
+
+/* ---- pages that are no tables, under the same quota ----------------------------------------- */
+
+mfn_t table_lend(struct p2m_locked locked)
+{
+    struct p2m *p2m = locked.p2m;
+    mfn_t page = INVALID_MFN;
+
+    if (table_charge(p2m) < p2m->config.table_quota)
+        page = p2m_host_alloc_table(p2m);
+    if (mfn_is_valid(page))
+        p2m->lent_pages++;
+    return page;
+}
+
+void table_take_back(struct p2m_locked locked, mfn_t page)
+{
+    locked.p2m->lent_pages--;
+    p2m_host_free_table(locked.p2m, page);
 }
 
 /* ---- down: split and link ------------------------------------------------------------------- */

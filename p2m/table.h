@@ -19,6 +19,14 @@ enum p2m_error table_reserve(struct p2m_locked locked, uint64_t count) P2M_MUST_
 void table_unreserve(struct p2m_locked locked);
 
 /*
+ * table_lend - a page from the host, within the quota, for something that is no table; INVALID_MFN
+ * when there is none.
+ * table_take_back - it goes back to the host; no processor ever knew it.
+ */
+mfn_t table_lend(struct p2m_locked locked);
+void table_take_back(struct p2m_locked locked, mfn_t page);
+
+/*
  * p2m_next_level - one step down towards slot.gfn: where there is no table, one from the reserve is
  * filled with the pieces of what is there (1 GB into 512 x 2 MB, 2 MB into 512 x 4 KB, nothing into
  * nothing), and linked by one compare-and-swap. Only on the path asked for.

@@ -22,6 +22,7 @@ static const char help_text[] =
     "\n"
     "the guest\n"
     "  --memory SIZE       3G, 3072M, ...: a multiple of 4K (default 3G)\n"
+    "  --target SIZE       let the guest balloon itself down to this much (default: it keeps all)\n"
     "  --kernel FILE       a bzImage or an ELF vmlinux with a PVH entry (default: Debian's 6.1)\n"
     "  --initrd FILE       or \"none\" (default: a busybox that fills and verifies its memory)\n"
     "  --append WORDS      added to the guest's command line\n"
@@ -52,6 +53,7 @@ static const char help_text[] =
 
 enum {
     MEMORY = 256,
+    TARGET,
     KERNEL,
     INITRD,
     APPEND,
@@ -73,6 +75,7 @@ enum {
 
 static const struct option table[] = {
     { "memory", required_argument, NULL, MEMORY },
+    { "target", required_argument, NULL, TARGET },
     { "kernel", required_argument, NULL, KERNEL },
     { "initrd", required_argument, NULL, INITRD },
     { "append", required_argument, NULL, APPEND },
@@ -187,6 +190,8 @@ static enum outcome parse_one(struct options *options, int which, const char *te
     switch (which) {
     case MEMORY:
         return parse_memory("memory", text, &options->memory);
+    case TARGET:
+        return parse_memory("target", text, &options->target);
     case HOST_MEMORY:
         return parse_memory("host-memory", text, &options->host_memory);
     case KERNEL:
@@ -248,6 +253,8 @@ static enum outcome check_together(const struct options *options)
     memory_format(MEMORY_MAX, most);
     if (options->memory > MEMORY_MAX)
         return bad_input("--memory: a guest can have %s at most", most);
+    if (options->target > options->memory)
+        return bad_input("--target: the guest has less --memory than that");
     if (options->counted && options->accelerator == ACCEL_KVM)
         return bad_input("--icount counts instructions, which only tcg can; leave out --accel kvm");
     if (options->counted && options->eye == EYE_ALWAYS)

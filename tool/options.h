@@ -23,6 +23,7 @@ enum eye { EYE_IF_TIMED, EYE_ALWAYS, EYE_NEVER }; /* the default: unless runs mu
 
 struct options {
     uint64_t memory;      /* bytes */
+    uint64_t target;      /* bytes; 0: all of its memory */
     uint64_t host_memory; /* bytes; 0: as much as the guest needs */
     char kernel[PATH_SIZE];
     char initrd[PATH_SIZE]; /* empty: none */

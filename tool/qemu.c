@@ -89,13 +89,14 @@ bool qemu_gives_shell(void)
 
 static enum outcome compose_command_line(struct machine *machine, const struct options *options)
 {
-    char memory[24];
+    char memory[24], target[24];
 
     memory_format(options->memory, memory);
+    memory_format(options->target ? options->target : options->memory, target);
     int length = snprintf(
         machine->command_line, sizeof machine->command_line,
-        "guest.memory=%s guest.name=%s%s%s%s%s%s%s -- console=hvc0 quiet%s%s%s", memory,
-        options->name, options->max_order ? " max_order=" : "",
+        "guest.memory=%s guest.target=%s guest.name=%s%s%s%s%s%s%s -- console=hvc0 quiet%s%s%s",
+        memory, target, options->name, options->max_order ? " max_order=" : "",
         options->max_order ? options->max_order : "", options->fragment ? " fragment=" : "",
         options->fragment ? options->fragment : "", options->eye == EYE_ALWAYS ? " hold=1" : "",
         options->test_calls ? " test_calls=1" : "", qemu_gives_shell() ? " podium.shell" : "",

@@ -57,6 +57,8 @@ static void print_guest(const cJSON *guest)
            text_or(guest, "name", "?"), report_number(guest, "memory_frames") / 256,
            text_or(guest, "exit_reason", "(unknown)"), *details ? " (" : "", details,
            *details ? ")" : "", report_number(guest, "audit_errors"));
+    if (report_number(guest, "target_frames") < report_number(guest, "memory_frames"))
+        printf("  %-10s %.0f MB\n\n", "target", report_number(guest, "target_frames") / 256);
     if (phases) {
         printf("  %-10s %6s %6s %7s %8s %12s %10s   %s\n", "phase", "1 GB", "2 MB", "4 KB",
                "special", "table pages", "time", "outside eye");

@@ -126,7 +126,7 @@ struct p2m_config {
     gfn_t end;        /* no guest frame at or above this is ever mapped */
     mfn_t mfn_end;    /* no machine frame at or above this exists: the processor's address width */
     unsigned max_order;   /* largest leaf that processor and policy allow: 0, 9 or 18 */
-    uint64_t table_quota; /* most table pages that this guest may hold, the root among them */
+    uint64_t table_quota; /* most table pages that this guest may hold: the root, its PoD cache's */
 };
 
 #define P2M_PINS_MAX       32
@@ -146,6 +146,7 @@ struct p2m {
     _Atomic uint64_t settled;    /* every debt up to this one may be paid */
     mfn_t reserve;               /* table pages taken for the running verb, linked through word 0 */
     uint64_t reserve_count;
+    uint64_t lent_pages; /* charged to the quota, but hold no table: nodes of the PoD cache */
     struct p2m_counts counts;
     struct p2m_events events;
     struct p2m_unpaid unpaid;

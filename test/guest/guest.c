@@ -5,8 +5,10 @@
  */
 #include "guest.h"
 
-enum { CONSOLE_IO = 18, SCHED_OP = 29, TEST_CALL = 63 };
+enum { MEMORY_OP = 12, CONSOLE_IO = 18, VCPU_OP = 24, SCHED_OP = 29, TEST_CALL = 63 };
 enum { CONSOLE_WRITE = 0, SHUTDOWN = 2, SHUTDOWN_POWEROFF = 0, SHUTDOWN_CRASH = 3 };
+enum { CURRENT_RESERVATION = 3, DOMID_SELF = 0x7ff0 };
+enum { REGISTER_VCPU_INFO = 10 };
 enum { SPLIT = 0, MERGE = 1, QUERY = 2, WRITE = 5, READ = 6 };
 
 #define FAILURES_SAID 8
@@ -39,6 +41,35 @@ int64_t host_write(uint64_t gfn, uint64_t value)
 uint64_t host_read(uint64_t gfn)
 {
     return (uint64_t)hypercall(TEST_CALL, READ, gfn, 0);
+}
+
+int64_t host_balloon(enum balloon verb, const uint64_t *list, uint64_t count, unsigned order)
+{
+    struct {
+        const uint64_t *list;
+        uint64_t count;
+        uint32_t order, flags;
+        uint16_t domain;
+    } request = { .list = list, .count = count, .order = order, .domain = DOMID_SELF };
+
+    return hypercall(MEMORY_OP, verb, (uint64_t)&request, 0);
+}
+
+int64_t host_has(void)
+{
+    uint16_t domain = DOMID_SELF;
+
+    return hypercall(MEMORY_OP, CURRENT_RESERVATION, (uint64_t)&domain, 0);
+}
+
+int64_t host_pin(uint64_t gfn)
+{
+    struct {
+        uint64_t gfn;
+        uint32_t offset, reserved;
+    } info = { .gfn = gfn };
+
+    return hypercall(VCPU_OP, REGISTER_VCPU_INFO, 0, (uint64_t)&info);
 }
 
 struct view host_view(uint64_t gfn)

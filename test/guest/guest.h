@@ -22,6 +22,14 @@ int64_t host_merge(uint64_t gfn, unsigned order);
 int64_t host_write(uint64_t gfn, uint64_t value); /* 64 bits at the start of the frame */
 uint64_t host_read(uint64_t gfn);
 
+/* Memory back to the host, and from it: extents of 2^order frames, by gfn. How many were done. */
+enum balloon { DECREASE = 1, POPULATE = 6 };
+int64_t host_balloon(enum balloon verb, const uint64_t *list, uint64_t count, unsigned order);
+int64_t host_has(void); /* how many frames of RAM this guest has now */
+
+/* The host keeps a pointer to this frame from now on: it becomes the vCPU's vcpu_info. */
+int64_t host_pin(uint64_t gfn);
+
 /* What the map says of this frame. */
 struct view {
     unsigned order;

@@ -159,6 +159,28 @@ static void only_tables_can_be_alike(void **state)
     assert_false(table_is_alike(&f->p2m, table_find(&f->p2m, GFN(0), 0)));
 }
 
+static void a_lent_page_counts_against_the_quota(void **state)
+{
+    struct fixture *f = *state;
+    mfn_t page;
+
+    f->config.table_quota = 3;
+    fixture_restart(f);
+    page = table_lend(f->locked);
+    assert_true(memory_is_table(page));
+    assert_int_equal(table_reserve(f->locked, 2), P2M_NO_MEMORY);
+    must(table_reserve(f->locked, 1));
+    assert_false(mfn_is_valid(table_lend(f->locked)));
+    table_unreserve(f->locked);
+    memory_fail_allocation(1);
+    assert_false(mfn_is_valid(table_lend(f->locked)));
+    assert_int_equal(f->p2m.lent_pages, 1);
+    table_take_back(f->locked, page);
+    assert_int_equal(f->p2m.lent_pages, 0);
+    must(table_reserve(f->locked, 2));
+    table_unreserve(f->locked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +194,7 @@ int main(void)
         FOR_BOTH_FORMATS(reach_makes_the_whole_path),
         FOR_BOTH_FORMATS(a_dead_table_stays_as_it_was),
         FOR_BOTH_FORMATS(only_tables_can_be_alike),
+        FOR_BOTH_FORMATS(a_lent_page_counts_against_the_quota),
     };
 
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One PoD cache under test, beside the one map: audited after every operation; teardown takes all
+ * that is in hand, and wants every page back. Refuses to know what is being tested.
+ */
+#ifndef TEST_CACHE_FIXTURE_H
+#define TEST_CACHE_FIXTURE_H
+
+#include "fixture.h"
+
+#include "p2m/pod.h"
+
+extern struct pod pod;
+
+int cache_setup_npt(void **state);
+int cache_setup_ept(void **state);
+int cache_teardown(void **state);
+
+/* A test, once for each format. */
+#define CACHE_FOR_BOTH_FORMATS(test)                                                               \
+    { "npt: " #test, test, cache_setup_npt, cache_teardown, NULL },                                \
+    {                                                                                              \
+        "ept: " #test, test, cache_setup_ept, cache_teardown, NULL                                 \
+    }
+
+void expect_cache_sound(const struct fixture *fixture);
+
+/* Reserve and add, which must work. */
+void add(struct fixture *fixture, mfn_t mfn, unsigned order, enum pod_clean clean);
+
+/* `frames` frames from mfn on, one by one. */
+void add_frames(struct fixture *fixture, mfn_t mfn, uint64_t frames, enum pod_clean clean);
+
+/* A block from anywhere; at the offset of gfn; at a frame if that is possible. */
+struct pod_block take(struct fixture *fixture, unsigned order);
+struct pod_block take_for(struct fixture *fixture, unsigned order, gfn_t gfn);
+struct pod_block take_near(struct fixture *fixture, unsigned order, mfn_t near);
+
+/* Fails the test unless so many blocks of each size are in hand, and so many frames clean. */
+void expect_blocks(uint64_t gigabytes, uint64_t two_megabytes, uint64_t frames);
+void expect_clean(uint64_t frames);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Question: does memory that is given back and taken again come and go exactly as it was counted,
+ * whatever the order, the alignment and the direction of the list, and is it all zeroes when it
+ * comes; and are the neighbours left alone, and pages that are not this guest's to give?
+ */
+#include "guest.h"
+
+const char test_name[] = "balloon: exact counts, zeroes, nobody else's pages";
+
+#define SLOT         (1 * GB)
+#define FIRST        FRAME(SLOT)
+#define REGION       512u
+#define STORE_FRAME  0xfeffcull
+#define LIST         2048u
+#define TYPE_INVALID 0
+#define TYPE_RAM     1
+#define TYPE_SPECIAL 4
+
+static uint64_t list[LIST];
+
+static const uint64_t *up(uint64_t gfn, unsigned count, unsigned order)
+{
+    for (unsigned i = 0; i < count; i++)
+        list[i] = gfn + ((uint64_t)i << order);
+    return list;
+}
+
+static const uint64_t *down(uint64_t gfn, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        list[i] = gfn + count - 1 - i;
+    return list;
+}
+
+static const uint64_t *three(uint64_t a, uint64_t b, uint64_t c)
+{
+    list[0] = a;
+    list[1] = b;
+    list[2] = c;
+    return list;
+}
+
+static void expect(int64_t result, int64_t wanted, const char *what)
+{
+    check(result == wanted, what, (uint64_t)result << 12);
+}
+
+static void expect_type(uint64_t gfn, uint64_t count, unsigned type, const char *what)
+{
+    for (uint64_t i = 0; i < count; i++)
+        check(host_view(gfn + i).type == type, what, (gfn + i) << 12);
+}
+
+/* Every word of it; what is written then must not come back. */
+static void expect_zeroes(uint64_t gfn, uint64_t count)
+{
+    volatile uint64_t *word = (volatile uint64_t *)(gfn << 12);
+    uint64_t wrong = 0;
+
+    for (uint64_t i = 0; i < count * PAGE / sizeof(*word); i++) {
+        wrong += word[i] != 0;
+        word[i] = ~i;
+    }
+    check(wrong == 0, "taken memory is not zero", gfn << 12);
+}
+
+static void a_run_downwards_over_two_regions(void)
+{
+    uint64_t from = FIRST + REGION / 2;
+    int64_t has = host_has();
+
+    check(host_write(from - 1, 1) == 0 && host_write(from + REGION, 2) == 0, "host_write", SLOT);
+    expect(host_balloon(DECREASE, down(from, REGION), REGION, 0), REGION, "decrease, down");
+    expect_type(from, REGION, TYPE_INVALID, "given back and still there");
+    expect(host_has(), has - REGION, "current reservation");
+    check(host_read(from - 1) == 1 && host_read(from + REGION) == 2, "a neighbour changed", SLOT);
+    expect(host_balloon(DECREASE, down(from, REGION), REGION, 0), REGION, "decrease, again");
+    expect(host_has(), has - REGION, "current reservation, again");
+    expect(host_balloon(POPULATE, down(from, REGION), REGION, 0), REGION, "populate, down");
+    expect_zeroes(from, REGION);
+    check(host_read(from - 1) == 1 && host_read(from + REGION) == 2, "a neighbour changed", SLOT);
+    expect(host_has(), has, "current reservation, at the end");
+}
+
+static void whole_regions_come_as_superpages(void)
+{
+    expect(host_balloon(DECREASE, up(FIRST, 2 * REGION, 0), 2 * REGION, 0), 2 * REGION, "decrease");
+    check(host_view(FIRST).order >= ORDER_2M, "an empty table is left", SLOT);
+    expect(host_balloon(POPULATE, up(FIRST, 2 * REGION, 0), 2 * REGION, 0), 2 * REGION, "populate");
+    check(host_view(FIRST).order == ORDER_2M, "not a superpage", SLOT);
+    check(host_view(FIRST + REGION).order == ORDER_2M, "not a superpage", SLOT + 2 * MB);
+    expect_zeroes(FIRST, 2 * REGION);
+}
+
+static void orders_and_alignments(void)
+{
+    for (unsigned order = 1; order <= ORDER_2M; order++) {
+        uint64_t gfn = FIRST + 5;
+        unsigned count = 1024u >> order;
+
+        expect(host_balloon(DECREASE, up(gfn, count, order), count, order), count, "decrease, odd");
+        expect_type(gfn, 1024, TYPE_INVALID, "given back and still there");
+        expect(host_balloon(POPULATE, up(gfn, count, order), count, order), count, "populate, odd");
+        expect_zeroes(gfn, 1024);
+    }
+}
+
+static void a_gigabyte_at_once(void)
+{
+    int64_t has = host_has();
+
+    expect(host_balloon(DECREASE, up(FRAME(2 * GB), 1, ORDER_1G), 1, ORDER_1G), 1, "decrease 1 GB");
+    expect(host_has(), has - (1 << ORDER_1G), "current reservation");
+    expect(host_balloon(POPULATE, up(FRAME(2 * GB), 1, ORDER_1G), 1, ORDER_1G), 1, "populate 1 GB");
+    expect(host_has(), has, "current reservation");
+    expect_zeroes(FRAME(2 * GB), 4 * REGION);
+    expect_zeroes(FRAME(3 * GB) - REGION, REGION);
+}
+
+static void a_refused_extent_ends_the_call(void)
+{
+    uint64_t gfn = FIRST + 8 * REGION;
+
+    expect(host_balloon(DECREASE, three(gfn, STORE_FRAME, gfn + 2), 3, 0), 1, "decrease special");
+    expect_type(gfn, 1, TYPE_INVALID, "before the refused one");
+    expect_type(gfn + 2, 1, TYPE_RAM, "after the refused one");
+    expect_type(STORE_FRAME, 1, TYPE_SPECIAL, "the host's page is gone");
+    expect(host_balloon(POPULATE, three(gfn, gfn + 1, gfn + 3), 3, 0), 1, "populate occupied");
+    expect(host_balloon(POPULATE, three(STORE_FRAME, gfn, gfn), 3, 0), 0, "populate special");
+    expect(host_balloon(POPULATE, three(0xc0000, gfn, gfn), 3, 0), 0, "populate the hole");
+    expect(host_balloon(POPULATE, three(0x100000, gfn, gfn), 3, 0), 0, "populate above memory");
+    expect(host_balloon(POPULATE, three(1ull << 60, gfn, gfn), 3, 0), 0, "populate nowhere");
+    expect(host_balloon(DECREASE, three(1ull << 60, gfn, gfn), 3, 0), 0, "decrease nowhere");
+}
+
+static void an_extent_is_populated_whole_or_not_at_all(void)
+{
+    uint64_t gfn = FIRST + 12 * REGION;
+    int64_t has = host_has();
+
+    expect(host_balloon(DECREASE, up(gfn, 3, ORDER_2M), 3, ORDER_2M), 3, "decrease");
+    expect(host_balloon(POPULATE, up(gfn + 700, 1, 0), 1, 0), 1, "populate one in the middle");
+    expect(host_balloon(POPULATE, up(gfn, 3, ORDER_2M), 3, ORDER_2M), 1, "populate around it");
+    expect(host_has(), has - 2 * REGION + 1, "current reservation");
+    expect_type(gfn + REGION, 700 - REGION, TYPE_INVALID, "part of a refused extent");
+    expect_type(gfn + 700, 1, TYPE_RAM, "what was there before");
+}
+
+static void a_pinned_frame_stays(void)
+{
+    uint64_t gfn = FIRST + 16 * REGION;
+
+    expect(host_pin(gfn + 600), 0, "pin");
+    expect(host_balloon(DECREASE, up(gfn, 3 * REGION, 0), 3 * REGION, 0), 600, "decrease, pinned");
+    expect_type(gfn, 600, TYPE_INVALID, "before the pinned one");
+    expect_type(gfn + 600, 2 * REGION - 600, TYPE_RAM, "from the pinned one on");
+    expect(host_balloon(DECREASE, up(gfn, 1, ORDER_1G), 1, ORDER_1G), 0, "decrease, pinned, large");
+}
+
+static void nonsense_is_an_error(void)
+{
+    check(host_balloon(DECREASE, list, 1, 19) < 0, "order 19", 0);
+    check(host_balloon(DECREASE, list, ~0ull, 0) < 0, "a list of everything", 0);
+    check(host_balloon(POPULATE, list, 1ull << 40, ORDER_2M) < 0, "a list of too much", 0);
+    expect(host_balloon(DECREASE, (const uint64_t *)(1ull << 60), 1, 0), 0, "a list nowhere");
+    expect(host_balloon(DECREASE, list, 0, 0), 0, "an empty list");
+}
+
+void test(void)
+{
+    a_run_downwards_over_two_regions();
+    whole_regions_come_as_superpages();
+    orders_and_alignments();
+    a_gigabyte_at_once();
+    a_refused_extent_ends_the_call();
+    an_extent_is_populated_whole_or_not_at_all();
+    a_pinned_frame_stays();
+    nonsense_is_an_error();
+}
