@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One run of a machine: a loop over five descriptors. Keys that the guest does not take yet are
- * kept, and no further ones read, so that nothing typed or piped in is lost.
+ * One run of a machine: a loop over five descriptors. Keys that the machine does not take yet are
+ * kept, and no further ones read. What the machine does with keys that come before somebody in it
+ * reads them, this file can't know.
  */
 #include <errno.h>
 #include <fcntl.h>
