@@ -14,7 +14,6 @@ static void mark_owed(const struct domain *domain, const struct p2m_debt *debt)
 {
     for (unsigned i = 0; i < debt->count; i++) {
         const struct p2m_owed *owed = &debt->owed[i];
-
         const struct p2m_frames *frames = &owed->frames;
 
         if (owed->kind == P2M_OWED_FRAMES && p2m_type_class(frames->type) == P2M_CLASS_RAM)

@@ -46,13 +46,13 @@ void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot,
     struct p2m_owed owed = {
         .gfn = level_base(slot.gfn, slot.level),
         .order = level_order(slot.level),
-        .became = entry_type(change->new),
+        .frames.became = entry_type(change->new),
     };
 
     switch (entry_kind(p2m->config.format, change->old, slot.level)) {
     case ENTRY_LEAF:
         owed.kind = P2M_OWED_FRAMES;
-        owed.frames = frames_of(p2m, change->old, slot.level, owed.became);
+        owed.frames = frames_of(p2m, change->old, slot.level, owed.frames.became);
         break;
     case ENTRY_TABLE:
         owed.kind = P2M_OWED_SUBTREE;
@@ -124,7 +124,7 @@ static void pay_subtree(struct p2m_locked locked, const struct p2m_owed *owed)
         if (kind == ENTRY_TABLE) {
             pay_table(locked, entry_mfn(walk.entry));
         } else if (kind == ENTRY_LEAF) {
-            struct p2m_frames frames = frames_of(p2m, walk.entry, walk.level, owed->became);
+            struct p2m_frames frames = frames_of(p2m, walk.entry, walk.level, owed->frames.became);
 
             pay_frames(p2m, &frames);
         }
