@@ -11,6 +11,7 @@
 #include "flush.h"
 #include "frames.h"
 #include "lib.h"
+#include "slots.h"
 
 void build_layout(struct domain *domain, uint64_t frames)
 {
@@ -44,16 +45,15 @@ static unsigned largest_order(const struct domain *domain, gfn_t gfn, gfn_t end)
 /* A whole slot that does not start as 1 GB: whose fault is it? */
 static void note_reason(struct domain *domain, gfn_t gfn, gfn_t end, unsigned order)
 {
-    uint8_t *reason = &domain->slot_reason[gfn.gfn >> ORDER_1G];
+    enum slot_reason reason = SLOT_NO_1G_FRAME;
 
-    if (order == ORDER_1G || *reason != SLOT_WHOLE)
+    if (order == ORDER_1G)
         return;
     if (order_frames(ORDER_1G) > end.gfn - frame_align_down(gfn.gfn, ORDER_1G))
-        *reason = SLOT_PARTIAL;
+        reason = SLOT_PARTIAL;
     else if (p2m_max_order(&domain->p2m) < ORDER_1G)
-        *reason = SLOT_NO_1G_PROCESSOR;
-    else
-        *reason = SLOT_NO_1G_FRAME;
+        reason = SLOT_NO_1G_PROCESSOR;
+    slot_note(domain, gfn, reason);
 }
 
 /* One piece at gfn, of `order` or, where the host has none, of a smaller one; how large it became.

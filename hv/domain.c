@@ -16,6 +16,7 @@
 #include "lib.h"
 #include "print.h"
 #include "rtc.h"
+#include "slots.h"
 #include "vcpu.h"
 #include "vendor.h"
 #include "xenstore.h"
@@ -100,7 +101,7 @@ static bool special_map(struct domain *domain, struct special_page *page, gfn_t 
     flush_settle(domain, &debt);
     page->gfn = gfn;
     page->mapped = error == P2M_OK;
-    domain->slot_reason[gfn.gfn >> ORDER_1G] = SLOT_SPECIAL;
+    slot_note(domain, gfn, SLOT_SPECIAL);
     return page->mapped;
 }
 

@@ -8,6 +8,7 @@
 #include "guest_memory.h"
 #include "hypercall_memory.h"
 #include "print.h"
+#include "slots.h"
 #include "xen_abi.h"
 
 static void note_slot(struct domain *domain, gfn_t gfn)
@@ -19,8 +20,8 @@ static void note_slot(struct domain *domain, gfn_t gfn)
     p2m_unlock(locked);
     if (slot >= SLOTS_MAX)
         return;
-    if (entry.order < ORDER_1G && domain->slot_reason[slot] == SLOT_WHOLE)
-        domain->slot_reason[slot] = SLOT_SPLIT_BY_TEST;
+    if (entry.order < ORDER_1G)
+        slot_note(domain, gfn, SLOT_SPLIT_BY_TEST);
     if (entry.order == ORDER_1G && domain->slot_reason[slot] == SLOT_SPLIT_BY_TEST)
         domain->slot_reason[slot] = SLOT_WHOLE;
 }
