@@ -42,26 +42,8 @@ __asm__("        .data\n"
 
 static void set_handlers(void)
 {
-    static struct {
-        uint16_t offset_low, selector;
-        uint8_t stack, type;
-        uint16_t offset_middle;
-        uint32_t offset_high, reserved;
-    } table[32];
-    const struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) pointer = { sizeof(table) - 1, (uint64_t)table };
-
-    for (unsigned i = 0; i < 32; i++) {
-        uint64_t at = (uint64_t)(i == DEBUG ? on_debug : on_undefined);
-
-        table[i].offset_low = (uint16_t)at;
-        table[i].selector = 8;
-        table[i].type = 0x8e;
-        table[i].offset_middle = (uint16_t)(at >> 16);
-    }
-    __asm__ volatile("lidt %0" : : "m"(pointer));
+    for (unsigned vector = 0; vector < 32; vector++)
+        handle(vector, vector == DEBUG ? on_debug : on_undefined);
 }
 
 static uint64_t read_dr6(void)

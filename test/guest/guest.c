@@ -82,6 +82,26 @@ struct view host_view(uint64_t gfn)
                           .dirty = value >> 17 & 1 };
 }
 
+void handle(unsigned vector, void (*handler)(void))
+{
+    static struct {
+        uint16_t offset_low, selector;
+        uint8_t stack, type;
+        uint16_t offset_middle;
+        uint32_t offset_high, reserved;
+    } table[VECTORS];
+    const struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) pointer = { sizeof(table) - 1, (uint64_t)table };
+
+    table[vector].offset_low = (uint16_t)(uint64_t)handler;
+    table[vector].selector = 8;
+    table[vector].type = 0x8e;
+    table[vector].offset_middle = (uint16_t)((uint64_t)handler >> 16);
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
 void say(const char *text)
 {
     uint64_t length = 0;

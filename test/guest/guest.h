@@ -39,6 +39,10 @@ struct view {
 };
 struct view host_view(uint64_t gfn);
 
+/* This vector's handler from now on: code of the guest's own that ends in IRETQ, or goes elsewhere. */
+#define VECTORS 256
+void handle(unsigned vector, void (*handler)(void));
+
 void say(const char *text);
 void say_number(const char *text, uint64_t number);
 

@@ -44,25 +44,8 @@ static uint64_t next(void)
 
 static void set_handlers(void)
 {
-    static struct {
-        uint16_t offset_low, selector;
-        uint8_t stack, type;
-        uint16_t offset_middle;
-        uint32_t offset_high, reserved;
-    } table[256];
-    const uint64_t at = (uint64_t)hostile_handler;
-    const struct {
-        uint16_t limit;
-        uint64_t base;
-    } __attribute__((packed)) pointer = { sizeof(table) - 1, (uint64_t)table };
-
-    for (unsigned i = 0; i < 256; i++) {
-        table[i].offset_low = (uint16_t)at;
-        table[i].selector = 8;
-        table[i].type = 0x8e;
-        table[i].offset_middle = (uint16_t)(at >> 16);
-    }
-    __asm__ volatile("lidt %0" : : "m"(pointer));
+    for (unsigned vector = 0; vector < VECTORS; vector++)
+        handle(vector, hostile_handler);
 }
 
 /* Registers in, one instruction, and on whether it faulted or not. */
