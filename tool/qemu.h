@@ -11,15 +11,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "command_line.h"
 #include "options.h"
 #include "serial.h"
 
 struct machine {
     const char *accelerator; /* "tcg", "kvm" */
     const char *cpu;
-    uint64_t memory;          /* bytes */
-    uint64_t low_size;        /* of them below 4 GB */
-    char command_line[4096];  /* the hypervisor's and, after " -- ", the guest's */
+    uint64_t memory;   /* bytes */
+    uint64_t low_size; /* of them below 4 GB */
+    char command_line[COMMAND_LINE_SIZE];
     int image_fd;             /* the hypervisor */
     int kernel_fd, initrd_fd; /* the modules; initrd_fd -1: none */
     int memory_fd;            /* all of the machine's memory */
@@ -40,9 +41,6 @@ enum outcome qemu_choose(struct machine *machine, const struct options *options,
  *   Errors: FAILED; said in one line. Nothing runs then.
  */
 enum outcome qemu_start(struct machine *machine, const struct options *options);
-
-/* Whether a person is here to use a shell: standard input and output are a terminal, and ours. */
-bool qemu_gives_shell(void);
 
 #define COMPLAINT_SIZE 240
 
