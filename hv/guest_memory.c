@@ -22,6 +22,7 @@ static bool type_allows(enum p2m_type type, enum purpose purpose)
         return true;
     case P2M_RAM_RO:
     case P2M_RAM_HELD:
+    case P2M_RAM_COPIED:
         return purpose == TO_READ;
     default:
         return false;
@@ -49,7 +50,7 @@ static bool make_ready(struct domain *domain, gfn_t gfn, enum purpose purpose)
     p2m_unlock(locked);
     if (type == P2M_POD)
         return populate(domain, gfn);
-    if (type == P2M_RAM_HELD && purpose == TO_WRITE) {
+    if (p2m_type_is_held(type) && purpose == TO_WRITE) {
         reclaim_release(domain, gfn);
         return true;
     }

@@ -21,6 +21,7 @@ void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owe
     for (unsigned size = 0; size < ORDER_SIZES; size++)
         p2m->unpaid.ram += counts->ram[size] << size * ORDER_STEP;
     p2m->unpaid.tables += counts->tables;
+    p2m->unpaid.merged += owed->kind == P2M_OWED_MERGED;
     debt->owed[debt->count++] = *owed;
     debt_flush(p2m, debt);
 }
@@ -35,7 +36,7 @@ static struct p2m_frames frames_of(const struct p2m *p2m, uint64_t leaf, unsigne
         .type = entry_type(leaf),
         .became = became,
         .accessed = leaf & p2m->config.format->accessed,
-        .dirty = (leaf & p2m->config.format->dirty) || p2m->unpaid.tables > 0,
+        .dirty = (leaf & p2m->config.format->dirty) || p2m->unpaid.merged > 0,
     };
 }
 
@@ -158,6 +159,7 @@ static void pay_merged(struct p2m_locked locked, const struct p2m_owed *owed)
                     ;
         }
     }
+    p2m->unpaid.merged--;
     pay_table(locked, owed->table);
 }
 

@@ -11,16 +11,16 @@
  */
 #include "p2m/pod.h"
 
-#include "assert.h"
+#include "debt.h"
 #include "grant.h"
 #include "hold.h"
 
-static enum p2m_error hold(struct p2m_locked locked, const struct p2m_entry *entry,
-                           struct p2m_debt *debt)
+static enum p2m_error hold(struct p2m_locked locked, const struct p2m_entry *entry)
 {
     struct p2m_mapping held = { entry->mfn, entry->order, P2M_RAM_COPIED };
+    struct p2m_debt flush = P2M_NO_DEBT; /* owed when there is a block, too */
 
-    return p2m_set_entry(locked, entry->gfn, held, debt);
+    return p2m_set_entry(locked, entry->gfn, held, &flush);
 }
 
 static struct pod_block take(struct p2m_locked locked, struct pod *pod, unsigned order,
@@ -45,15 +45,16 @@ enum p2m_error pod_move_begin(struct p2m_locked locked, struct pod *pod, struct 
         return P2M_BAD_TYPE;
     if (!frame_is_aligned(place->gfn.gfn, entry.order))
         return P2M_BAD_RANGE;
-    block = take(locked, pod, entry.order, place, move->where);
-    if (!mfn_is_valid(block.mfn))
-        return P2M_EMPTY;
-    grant_start(pod, &move->to, place->gfn, block.mfn, entry.order);
-    error = hold(locked, &entry, debt);
-    if (error != P2M_OK) {
-        grant_put_back(locked, pod, &move->to, block.clean);
+    error = hold(locked, &entry);
+    if (error != P2M_OK)
         return error;
+    block = take(locked, pod, entry.order, place, move->where);
+    if (!mfn_is_valid(block.mfn)) {
+        hold_release(locked.p2m, place->gfn, gfn_add(place->gfn, 1));
+        return P2M_EMPTY;
     }
+    debt_flush(locked.p2m, debt);
+    grant_start(pod, &move->to, place->gfn, block.mfn, entry.order);
     move->from = entry.mfn;
     pod->is_moving = true;
     pod->moving = place->gfn;
@@ -82,32 +83,53 @@ bool pod_move_unmap(struct p2m_locked locked, struct pod *pod, const struct pod_
 
     ASSERT(pod->is_moving);
     if (is_still_held(p2m_locked_walking(locked), move) &&
-        p2m_set_entry(locked, move->to.gfn, mark, debt) == P2M_OK)
+        p2m_set_entry(locked, move->to.gfn, mark, debt) == P2M_OK) {
+        note_unsettled(pod, debt);
         return true;
+    }
     hold_release(locked.p2m, move->to.gfn, gfn_add(move->to.gfn, order_frames(move->to.order)));
     move_over(pod);
     grant_put_back(locked, pod, &move->to, POD_DIRTY);
     return false;
 }
 
-/* The guest may have given the mark back in the meantime; then nothing is lost with the copy. */
+/* The mark, or a larger one around it, becomes the copy; false where it is no mark any more. */
+static bool map_copy(struct p2m_locked locked, struct pod *pod, const struct pod_grant *copy)
+{
+    struct p2m_mapping mapping = { copy->mfn, copy->order, P2M_RAM_RW };
+    struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), copy->gfn);
+    struct p2m_debt none = P2M_NO_DEBT;
+
+    if (pod->moving.gfn == NOT_MOVING.gfn || mark.type != P2M_POD || mark.order < copy->order ||
+        p2m_set_entry(locked, copy->gfn, mapping, &none) != P2M_OK)
+        return false;
+    grant_end(pod, copy);
+    if (p2m_mark_dirty(locked, copy->gfn) != P2M_OK)
+        ASSERT(false); /* it was mapped above */
+    return true;
+}
+
+/* What the guest has given back meanwhile needs no copy. */
+static void map_pieces(struct p2m_locked locked, struct pod *pod, const struct pod_grant *copy)
+{
+    for (uint64_t i = 0; i < order_frames(copy->order); i++) {
+        struct pod_grant piece = { gfn_add(copy->gfn, i), mfn_add(copy->mfn, i), ORDER_4K };
+
+        if (!map_copy(locked, pod, &piece))
+            grant_put_back(locked, pod, &piece, POD_DIRTY);
+    }
+}
+
 void pod_move_finish(struct p2m_locked locked, struct pod *pod, const struct pod_move *move)
 {
-    struct p2m_mapping mapping = { move->to.mfn, move->to.order, P2M_RAM_RW };
-    struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), move->to.gfn);
-    struct p2m_debt none = P2M_NO_DEBT;
-    bool is_mapped = pod->moving.gfn == move->to.gfn.gfn && mark.type == P2M_POD &&
-                     mark.order == move->to.order &&
-                     p2m_set_entry(locked, move->to.gfn, mapping, &none) == P2M_OK;
+    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), move->to.gfn);
 
     ASSERT(pod->is_moving);
-    move_over(pod);
-    if (!is_mapped) {
+    if (entry.order < move->to.order)
+        map_pieces(locked, pod, &move->to); /* in pieces by now, and some may be gone */
+    else if (map_copy(locked, pod, &move->to))
+        pod->events.moves[order_size(move->to.order)]++;
+    else
         grant_put_back(locked, pod, &move->to, POD_DIRTY);
-        return;
-    }
-    grant_end(pod, &move->to);
-    pod->events.moves[order_size(move->to.order)]++;
-    if (p2m_mark_dirty(locked, move->to.gfn) != P2M_OK)
-        ASSERT(false); /* it was mapped above */
+    move_over(pod);
 }

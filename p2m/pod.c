@@ -109,13 +109,22 @@ static struct gfn_range widen(const struct p2m *p2m, struct gfn_range range)
     return range;
 }
 
-/* What the guest gives back, it does not want to find again: not even a copy. */
+/* What the guest gives back, it does not want to find again: not even a copy. But the rest, where
+ * that was a part only. */
 static void forget_move(struct pod *pod, struct gfn_range range)
 {
     uint64_t frames = order_frames(pod->moving_order);
 
-    if (pod->moving.gfn < range.end.gfn && range.from.gfn < pod->moving.gfn + frames)
+    if (range.from.gfn <= pod->moving.gfn && pod->moving.gfn + frames <= range.end.gfn)
         pod->moving = NOT_MOVING;
+}
+
+/* Is anything in this aligned block on its way to another frame? Then its mark waits for that. */
+static bool is_moving_in(const struct pod *pod, gfn_t gfn, unsigned order)
+{
+    unsigned larger = order > pod->moving_order ? order : pod->moving_order;
+
+    return frame_align_down(gfn.gfn, larger) == frame_align_down(pod->moving.gfn, larger);
 }
 
 enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
@@ -139,6 +148,7 @@ enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gf
     else if (error == P2M_OK)
         range->from = wide.from.gfn < range->end.gfn ? wide.from : range->end;
     after = pod_account(pod);
+    note_unsettled(pod, debt);
     pod->events.ballooned += before.entries + before.populated - after.entries - after.populated;
     if (error == P2M_OK)
         forget_move(pod, (struct gfn_range){ from, range->from });
@@ -258,6 +268,12 @@ static enum p2m_error take_block(struct p2m_locked locked, struct pod *pod, gfn_
     return block.clean == POD_CLEAN ? P2M_OK : P2M_UNCLEAN;
 }
 
+static void note_recent(struct pod *pod, gfn_t gfn)
+{
+    pod->recent[pod->recent_next] = gfn;
+    pod->recent_next = (pod->recent_next + 1) % POD_RECENT;
+}
+
 enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
                                    struct pod_grant *grant)
 {
@@ -269,18 +285,15 @@ enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gf
         return P2M_OK;
     if (mark.type != P2M_POD)
         return P2M_BAD_TYPE;
-    if (frame_align_down(gfn.gfn, pod->moving_order) == pod->moving.gfn)
+    if (is_moving_in(pod, gfn, mark.order))
+        return P2M_BUSY;
+    if (!is_settled(pod))
         return P2M_BUSY;
     if (pod->cache.counts.frames == 0)
         return P2M_EMPTY;
+    note_recent(pod, gfn);
     error = take_block(locked, pod, gfn, populate_order(pod, mark.order), grant);
     return error == P2M_OK ? pod_finish_populate(locked, pod, grant) : error;
-}
-
-static void note_recent(struct pod *pod, gfn_t gfn)
-{
-    pod->recent[pod->recent_next] = gfn;
-    pod->recent_next = (pod->recent_next + 1) % POD_RECENT;
 }
 
 /*
@@ -311,11 +324,11 @@ enum p2m_error pod_finish_populate(struct p2m_locked locked, struct pod *pod,
     enum p2m_error error = P2M_OK;
 
     ASSERT(locked.p2m == pod->p2m);
-    if (mark.type == P2M_POD && mark.order >= grant->order) {
+    if (mark.type == P2M_POD && mark.order >= grant->order &&
+        !is_moving_in(pod, grant->gfn, mark.order) && is_settled(pod)) {
         error = map_block(locked, pod, grant);
         if (error == P2M_OK) {
             grant_end(pod, grant);
-            note_recent(pod, grant->gfn);
             return P2M_OK;
         }
     }
@@ -341,7 +354,7 @@ enum p2m_error p2m_gfn_to_mfn(struct p2m_locked locked, struct pod *pod, gfn_t g
 static bool holds_any(const struct p2m *p2m)
 {
     for_each_p2m_entry (w, p2m, GFN(0), p2m->config.end)
-        if (type_is_held(entry_type(w.entry)))
+        if (p2m_type_is_held(entry_type(w.entry)))
             return true;
     return false;
 }

@@ -31,6 +31,11 @@ enum p2m_class p2m_type_class(enum p2m_type type)
     return (unsigned)type < P2M_TYPE_COUNT ? type_table[type].class : P2M_CLASS_NONE;
 }
 
+bool p2m_type_is_held(enum p2m_type type)
+{
+    return type == P2M_RAM_HELD || type == P2M_RAM_COPIED;
+}
+
 unsigned p2m_type_rights(enum p2m_type type)
 {
     return (unsigned)type < P2M_TYPE_COUNT ? type_table[type].rights : 0;
