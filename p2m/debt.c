@@ -57,6 +57,7 @@ void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot,
         break;
     case ENTRY_TABLE:
         owed.kind = P2M_OWED_SUBTREE;
+        owed.frames.dirty = p2m->unpaid.merged > 0; /* paying for those won't find its leaves */
         owed.table = entry_mfn(change->old);
         break;
     default:
@@ -127,6 +128,7 @@ static void pay_subtree(struct p2m_locked locked, const struct p2m_owed *owed)
         } else if (kind == ENTRY_LEAF) {
             struct p2m_frames frames = frames_of(p2m, walk.entry, walk.level, owed->frames.became);
 
+            frames.dirty = frames.dirty || owed->frames.dirty;
             pay_frames(p2m, &frames);
         }
     }

@@ -373,7 +373,7 @@ static enum p2m_error finish(struct p2m_locked locked, struct pod *pod, struct p
     bool is_for_slot = pod->gather.slot.gfn != NOWHERE.gfn;
     enum p2m_error error = is_for_slot ? check_slot(pod) : check_block(pod);
 
-    if (error == P2M_AGAIN)
+    if (error == P2M_AGAIN || pod->is_moving)
         return P2M_AGAIN;
     if (error == P2M_OK && is_for_slot)
         error = complete_slot(locked, pod, debt);

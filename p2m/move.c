@@ -2,8 +2,8 @@
 /*
  * Moving: a leaf's memory goes on in another frame, and the guest does not notice. Writes are held
  * off while the embedder copies, so that one that comes meanwhile ends the move and nothing else; a
- * frame is never exchanged for another in one step, so there is a mark in between, which nobody
- * populates. Refuses to know why a leaf should move, and how a flush is done.
+ * frame is never exchanged for another in one step, so there is a mark of its own kind in between,
+ * which nobody populates, merges with others, or takes for a promise. Refuses to know why a leaf should move, and how a flush is done.
  *
  *      RAM_RW --begin--> RAM_COPIED --(settle, copy)--> unmap: a mark --(settle, pay)--> finish
  *         ^                  |
@@ -57,15 +57,7 @@ enum p2m_error pod_move_begin(struct p2m_locked locked, struct pod *pod, struct 
     grant_start(pod, &move->to, place->gfn, block.mfn, entry.order);
     move->from = entry.mfn;
     pod->is_moving = true;
-    pod->moving = place->gfn;
-    pod->moving_order = entry.order;
     return P2M_OK;
-}
-
-static void move_over(struct pod *pod)
-{
-    pod->is_moving = false;
-    pod->moving = NOT_MOVING;
 }
 
 static bool is_still_held(struct p2m_walking walking, const struct pod_move *move)
@@ -79,7 +71,7 @@ static bool is_still_held(struct p2m_walking walking, const struct pod_move *mov
 bool pod_move_unmap(struct p2m_locked locked, struct pod *pod, const struct pod_move *move,
                     struct p2m_debt *debt)
 {
-    struct p2m_mapping mark = { INVALID_MFN, move->to.order, P2M_POD };
+    struct p2m_mapping mark = { INVALID_MFN, move->to.order, P2M_POD_MOVING };
 
     ASSERT(pod->is_moving);
     if (is_still_held(p2m_locked_walking(locked), move) &&
@@ -88,48 +80,44 @@ bool pod_move_unmap(struct p2m_locked locked, struct pod *pod, const struct pod_
         return true;
     }
     hold_release(locked.p2m, move->to.gfn, gfn_add(move->to.gfn, order_frames(move->to.order)));
-    move_over(pod);
+    pod->is_moving = false;
     grant_put_back(locked, pod, &move->to, POD_DIRTY);
     return false;
 }
 
-/* The mark, or a larger one around it, becomes the copy; false where it is no mark any more. */
-static bool map_copy(struct p2m_locked locked, struct pod *pod, const struct pod_grant *copy)
+/* One piece of the copy is where its mark is, or in hand again if the guest has given that back. The
+ * mark is an entry of its own, so that no table is needed. */
+static void finish_piece(struct p2m_locked locked, struct pod *pod, const struct pod_grant *piece,
+                         enum p2m_type mark)
 {
-    struct p2m_mapping mapping = { copy->mfn, copy->order, P2M_RAM_RW };
-    struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), copy->gfn);
+    struct p2m_mapping mapping = { piece->mfn, piece->order, P2M_RAM_RW };
     struct p2m_debt none = P2M_NO_DEBT;
+    enum p2m_error error;
 
-    if (pod->moving.gfn == NOT_MOVING.gfn || mark.type != P2M_POD || mark.order < copy->order ||
-        p2m_set_entry(locked, copy->gfn, mapping, &none) != P2M_OK)
-        return false;
-    grant_end(pod, copy);
-    if (p2m_mark_dirty(locked, copy->gfn) != P2M_OK)
-        ASSERT(false); /* it was mapped above */
-    return true;
-}
-
-/* What the guest has given back meanwhile needs no copy. */
-static void map_pieces(struct p2m_locked locked, struct pod *pod, const struct pod_grant *copy)
-{
-    for (uint64_t i = 0; i < order_frames(copy->order); i++) {
-        struct pod_grant piece = { gfn_add(copy->gfn, i), mfn_add(copy->mfn, i), ORDER_4K };
-
-        if (!map_copy(locked, pod, &piece))
-            grant_put_back(locked, pod, &piece, POD_DIRTY);
+    if (mark != P2M_POD_MOVING) {
+        grant_put_back(locked, pod, piece, POD_DIRTY);
+        return;
     }
+    error = p2m_set_entry(locked, piece->gfn, mapping, &none);
+    if (error == P2M_OK)
+        error = p2m_mark_dirty(locked, piece->gfn);
+    ASSERT(error == P2M_OK);
+    grant_end(pod, piece);
 }
 
 void pod_move_finish(struct p2m_locked locked, struct pod *pod, const struct pod_move *move)
 {
-    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), move->to.gfn);
+    uint64_t frames = order_frames(move->to.order), done = 0;
 
     ASSERT(pod->is_moving);
-    if (entry.order < move->to.order)
-        map_pieces(locked, pod, &move->to); /* in pieces by now, and some may be gone */
-    else if (map_copy(locked, pod, &move->to))
-        pod->events.moves[order_size(move->to.order)]++;
-    else
-        grant_put_back(locked, pod, &move->to, POD_DIRTY);
-    move_over(pod);
+    while (done < frames) {
+        struct pod_grant piece = { gfn_add(move->to.gfn, done), mfn_add(move->to.mfn, done), 0 };
+        struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), piece.gfn);
+
+        piece.order = entry.order < move->to.order ? entry.order : move->to.order;
+        finish_piece(locked, pod, &piece, entry.type);
+        pod->events.moves[order_size(piece.order)] += entry.type == P2M_POD_MOVING;
+        done += order_frames(piece.order);
+    }
+    pod->is_moving = false;
 }

@@ -14,7 +14,7 @@
 
 void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order)
 {
-    *pod = (struct pod){ .p2m = p2m, .max_order = max_order, .moving = NOT_MOVING };
+    *pod = (struct pod){ .p2m = p2m, .max_order = max_order };
     pod->cache.aside = INVALID_MFN;
     pod->gather.slot = GFN(UINT64_MAX);
     pod->gather.block = pod->gather_seen.block = INVALID_MFN;
@@ -109,24 +109,6 @@ static struct gfn_range widen(const struct p2m *p2m, struct gfn_range range)
     return range;
 }
 
-/* What the guest gives back, it does not want to find again: not even a copy. But the rest, where
- * that was a part only. */
-static void forget_move(struct pod *pod, struct gfn_range range)
-{
-    uint64_t frames = order_frames(pod->moving_order);
-
-    if (range.from.gfn <= pod->moving.gfn && pod->moving.gfn + frames <= range.end.gfn)
-        pod->moving = NOT_MOVING;
-}
-
-/* Is anything in this aligned block on its way to another frame? Then its mark waits for that. */
-static bool is_moving_in(const struct pod *pod, gfn_t gfn, unsigned order)
-{
-    unsigned larger = order > pod->moving_order ? order : pod->moving_order;
-
-    return frame_align_down(gfn.gfn, larger) == frame_align_down(pod->moving.gfn, larger);
-}
-
 enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
                             struct p2m_debt *debt)
 {
@@ -150,8 +132,6 @@ enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gf
     after = pod_account(pod);
     note_unsettled(pod, debt);
     pod->events.ballooned += before.entries + before.populated - after.entries - after.populated;
-    if (error == P2M_OK)
-        forget_move(pod, (struct gfn_range){ from, range->from });
     pod_trim(locked, pod);
     return error;
 }
@@ -283,10 +263,10 @@ enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gf
     ASSERT(locked.p2m == pod->p2m);
     if (p2m_type_class(mark.type) == P2M_CLASS_RAM)
         return P2M_OK;
+    if (mark.type == P2M_POD_MOVING)
+        return P2M_BUSY;
     if (mark.type != P2M_POD)
         return P2M_BAD_TYPE;
-    if (is_moving_in(pod, gfn, mark.order))
-        return P2M_BUSY;
     if (!is_settled(pod))
         return P2M_BUSY;
     if (pod->cache.counts.frames == 0)
@@ -324,8 +304,7 @@ enum p2m_error pod_finish_populate(struct p2m_locked locked, struct pod *pod,
     enum p2m_error error = P2M_OK;
 
     ASSERT(locked.p2m == pod->p2m);
-    if (mark.type == P2M_POD && mark.order >= grant->order &&
-        !is_moving_in(pod, grant->gfn, mark.order) && is_settled(pod)) {
+    if (mark.type == P2M_POD && mark.order >= grant->order && is_settled(pod)) {
         error = map_block(locked, pod, grant);
         if (error == P2M_OK) {
             grant_end(pod, grant);

@@ -16,6 +16,7 @@ const struct type_info type_table[P2M_TYPE_COUNT] = {
     [P2M_BROKEN]     = { "broken",     0,         WRITE_BACK, P2M_CLASS_OTHER  },
     [P2M_RAM_HELD]   = { "ram_held",   R | X,     WRITE_BACK, P2M_CLASS_RAM    },
     [P2M_RAM_COPIED] = { "ram_copied", R | X,     WRITE_BACK, P2M_CLASS_RAM    },
+    [P2M_POD_MOVING] = { "pod_moving", 0,         WRITE_BACK, P2M_CLASS_MARKER },
 };
 /* clang-format on */
 

@@ -83,7 +83,7 @@ struct p2m_owed {
     enum p2m_owed_kind kind;
     unsigned order;           /* how much of the guest it covered; 27 and 36 for high tables */
     mfn_t table;              /* SUBTREE, MERGED: the table page */
-    struct p2m_frames frames; /* FRAMES; of a SUBTREE only `became`, which is that of all in it */
+    struct p2m_frames frames; /* FRAMES; of a SUBTREE `became` and `dirty`, for all in it */
 };
 
 #define P2M_DEBT_MAX 16

@@ -53,7 +53,6 @@ struct pod_gather {
 };
 
 #define POD_RECENT 32
-#define NOT_MOVING GFN(UINT64_MAX)
 
 /* Embed it beside struct p2m; its fields are the engine's alone. */
 struct pod {
@@ -64,8 +63,6 @@ struct pod {
     uint64_t unsettled; /* the last generation in which RAM left the map by these verbs */
     bool is_sweeping;   /* between protect and finish */
     bool is_moving;     /* between begin and finish */
-    gfn_t moving;       /* what; nowhere, too, when the guest has given that back */
-    unsigned moving_order;
     struct pod_gather gather;
     struct pod_gather gather_seen; /* what was found the last time, */
     uint64_t gather_cost;          /* and how many frames it would have moved */

@@ -322,8 +322,9 @@ static void write_to_one(struct fixture *f, struct layout *layout)
     struct leaf *leaf = choose_leaf(layout);
     gfn_t last = leaf ? gfn_add(leaf->gfn, order_frames(leaf->order) - 1) : GFN(0);
 
-    if (!leaf || leaf->is_given_back || get(f, leaf->gfn).type == P2M_POD ||
-        get(f, last).type == P2M_POD)
+    if (!leaf || leaf->is_given_back ||
+        p2m_type_class(get(f, leaf->gfn).type) == P2M_CLASS_MARKER ||
+        p2m_type_class(get(f, last).type) == P2M_CLASS_MARKER)
         return;
     leaf->word = choices_next(&layout->choices);
     guest_write(f, leaf->gfn, leaf->word);

@@ -63,7 +63,7 @@ static void a_moved_leaf_is_dirty_and_its_old_frame_only_if_it_was(void **state)
             assert_true(get(f, HERE).accessed);
             assert_int_equal(memory_returned().last.mfn.mfn, RAM.mfn);
             assert_int_equal(memory_returned().last.order, leaf_orders[size]);
-            assert_int_equal(memory_returned().last.became, P2M_POD);
+            assert_int_equal(memory_returned().last.became, P2M_POD_MOVING);
             assert_int_equal(memory_returned().last.dirty, is_dirty);
             expect_clean_in_hand(f, is_dirty ? 0 : order_frames(leaf_orders[size]));
         }

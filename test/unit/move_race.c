@@ -188,7 +188,7 @@ static void a_grant_from_before_does_not_take_the_mark(void **state)
     assert_true(move_unmap(f, &move));
     memory_clear(grant.mfn, order_frames(grant.order));
     must(pod_finish_populate(f->locked, &f->pod, &grant));
-    assert_int_equal(get(f, HERE).type, P2M_POD);
+    assert_int_equal(get(f, HERE).type, P2M_POD_MOVING);
     pod_settle(f);
     move_finish(f, &move);
     assert_int_equal(guest_read(f, HERE), 42);

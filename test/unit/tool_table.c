@@ -77,7 +77,7 @@ static void a_guest_that_is_promised_more_shows_marks_and_blocks(void **state)
     assert_line(text,
                 "  end            1   502   1535      2     7      3      4     5      6      27"
                 "     1.50 s  agrees\n");
-    assert_line(text, "  slots      5 slots of 1 GB, 1 whole; 1 more are all promised\n");
+    assert_line(text, "  slots      5 slots of 1 GB, 1 whole; 1 more hold nothing but marks\n");
 }
 
 static void how_the_promise_was_kept_is_told(void **state)
