@@ -108,13 +108,17 @@ static bool peek(struct reader *reader, struct gfn_range *extent)
     return true;
 }
 
+/* So that no call takes long: frames that are done at once, and spans. */
+#define RUN_MOST   order_frames(ORDER_1G)
+#define SPANS_MOST 512u
+
 /* As many extents as follow one another, up or down; returns how many. */
 static uint64_t read_run(struct reader *reader, struct run *run)
 {
     struct gfn_range extent;
     uint64_t count = 0;
 
-    while (peek(reader, &extent)) {
+    while (count << reader->list->order < RUN_MOST && peek(reader, &extent)) {
         bool above = count && extent.from.gfn == run->range.end.gfn;
         bool below = count && extent.end.gfn == run->range.from.gfn;
 
@@ -152,31 +156,31 @@ static void note_target(struct domain *domain)
 /* Tables go, and as much is cleared as came into hand: the next populate finds it ready. */
 static void tidy_up(struct domain *domain, uint64_t cached_before)
 {
-    struct pod_account account = pod_account(&domain->pod);
-    uint64_t came = account.cached > cached_before ? account.cached - cached_before : 0;
+    uint64_t cached = pod_account(&domain->pod).cached;
+    uint64_t came = cached > cached_before ? cached - cached_before : 0;
 
     upkeep_merge(domain);
     upkeep_clear(domain, came < TIDY_MOST ? came : TIDY_MOST);
-    if (!pod_in_debt(&account))
-        upkeep_merge_slots(domain);
+    upkeep_merge_slots(domain);
     upkeep_gather(domain, TIDY_MOST);
 }
 
-uint64_t balloon_change(struct vcpu *vcpu, const struct balloon_list *list, enum balloon_verb verb)
+bool balloon_change(struct vcpu *vcpu, struct balloon_list *list, enum balloon_verb verb)
 {
     struct domain *domain = vcpu->domain;
-    struct reader reader = { .vcpu = vcpu, .list = list };
-    uint64_t cached_before = pod_account(&domain->pod).cached, total = 0, count, done;
-    struct run run;
+    struct reader reader = { .vcpu = vcpu, .list = list, .next = list->next };
+    uint64_t cached_before = pod_account(&domain->pod).cached, count, done, spans = 0;
+    struct run run = { 0 };
 
     do {
         count = read_run(&reader, &run);
         done = count ? change_run(domain, run, list->order, verb) : 0;
-        total += done;
-    } while (count && done == count);
+        list->next += done;
+        spans += 1 + gfn_range_frames(run.range) / REGION;
+    } while (count && done == count && spans < SPANS_MOST);
     tidy_up(domain, cached_before);
     note_target(domain);
-    return total;
+    return count && done == count && list->next < list->count;
 }
 
 uint64_t balloon_frames(const struct domain *domain)

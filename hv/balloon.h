@@ -18,6 +18,7 @@ enum balloon_verb { BALLOON_DECREASE, BALLOON_POPULATE };
 struct balloon_list {
     uint64_t linear; /* where the list is, in the guest */
     uint64_t count;
+    uint64_t next;  /* the first extent that is not done yet */
     unsigned order; /* 0 to 18; gfns need not be aligned to it */
 };
 
@@ -26,16 +27,18 @@ struct balloon_list {
  * cache while the guest is in debt, else to the host; one that is not there counts as given back.
  * Populate: a mark, and a frame in hand for it, where the guest's memory map has RAM and nothing is
  * now.
- *   Units:   returns how many extents, from the first, were done; an extent is done whole.
+ *   Units:   moves list->next past what is done; an extent is done whole. True: this was as much
+ *            as one call does, and there is more.
  *   Context: P2M not held; settles its own debts. Calls domain->on_target when the guest first
  *            believes to have no more than it is to have.
  *   Errors:  it stops at an extent that it refuses, leaves that as it was and does none after it:
  *            a page of the host's, a pinned one, one beyond the map; for populate also one outside
- *            of RAM or occupied, and when the host has no memory. Of an extent of several frames
+ *            of RAM or occupied, one with which the guest would have more than it is to have, and
+ *            when the host has no memory. Of an extent of several frames
  *            that a decrease refuses, those before the refused one are gone, which asking again
  *            does not mind.
  */
-uint64_t balloon_change(struct vcpu *vcpu, const struct balloon_list *list, enum balloon_verb verb);
+bool balloon_change(struct vcpu *vcpu, struct balloon_list *list, enum balloon_verb verb);
 
 /* How many 4K frames the guest has now: in its map, and in hand for it. */
 uint64_t balloon_frames(const struct domain *domain);

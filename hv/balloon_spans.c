@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One span, or one run, of ballooning; see balloon_spans.h. Populating promises first and raises
- * the cache by as much afterwards, so that more than is promised is never in hand.
+ * the cache by as much afterwards.
  */
 #include "balloon_spans.h"
 
 #include "flush.h"
+#include "promise.h"
 #include "slots.h"
 
 /* ---- decrease ------------------------------------------------------------------------------- */
@@ -89,33 +90,14 @@ static uint64_t count_empty(struct domain *domain, const struct run *run)
     return count < frames ? count : frames;
 }
 
-static enum p2m_error mark(struct domain *domain, struct gfn_range range)
+/* How many frames more the guest may have: its target holds for what it takes, too. */
+static uint64_t count_allowed(const struct domain *domain)
 {
-    enum p2m_error error = P2M_OK;
+    struct pod_account account = pod_account(&domain->pod);
+    uint64_t has = account.populated + account.cached + account.granted;
 
-    while (error == P2M_OK && range.from.gfn < range.end.gfn) {
-        struct p2m_debt debt = P2M_NO_DEBT;
-        struct p2m_locked locked = p2m_lock(&domain->p2m);
-
-        error = pod_mark(locked, &domain->pod, &range, &debt);
-        p2m_unlock(locked);
-        flush_settle(domain, &debt);
-    }
-    return error;
-}
-
-/* As far as the host has frames; what is in hand then. */
-static uint64_t set_cache(struct domain *domain, uint64_t frames)
-{
-    enum p2m_error error;
-
-    do {
-        struct p2m_locked locked = p2m_lock(&domain->p2m);
-
-        error = pod_set_cache_target(locked, &domain->pod, frames);
-        p2m_unlock(locked);
-    } while (error == P2M_AGAIN);
-    return pod_account(&domain->pod).cached;
+    has += p2m_unpaid(&domain->p2m).ram; /* may be in hand in a moment */
+    return has < domain->memory_frames ? domain->memory_frames - has : 0;
 }
 
 /* Promised, and as much more in hand; or nothing. How much more there was. */
@@ -123,18 +105,19 @@ static uint64_t promise(struct domain *domain, struct gfn_range range)
 {
     uint64_t before = pod_account(&domain->pod).cached, frames = gfn_range_frames(range), got = 0;
 
-    if (mark(domain, range) == P2M_OK)
-        got = set_cache(domain, before + frames) - before;
+    if (promise_mark(domain, range) == P2M_OK)
+        got = promise_in_hand(domain, before + frames) - before;
     if (got < frames) {
-        (void)decrease(domain, range); /* the very marks: no table is needed, nothing is pinned */
-        (void)set_cache(domain, before);
+        promise_unmark(domain, range);
+        (void)promise_in_hand(domain, before);
     }
     return got;
 }
 
 uint64_t balloon_populate_run(struct domain *domain, struct run run, unsigned order)
 {
-    uint64_t frames = frame_align_down(count_empty(domain, &run), order), got;
+    uint64_t empty = count_empty(domain, &run), allowed = count_allowed(domain), got;
+    uint64_t frames = frame_align_down(empty < allowed ? empty : allowed, order);
 
     while (frames > 0) {
         got = promise(domain, leading(&run, frames));

@@ -30,8 +30,9 @@ bool balloon_decrease_span(struct domain *domain, struct gfn_range span);
  * first touch populates it.
  *   Units:   whole extents of 2^order frames, from the run's leading end; returns how many frames.
  *   Context: P2M not held; settles its own debts.
- *   Errors:  it ends before an extent that is not all within the guest's RAM, not all empty, or for
- *            which the host has no memory; what was begun of that is undone.
+ *   Errors:  it ends before an extent that is not all within the guest's RAM, not all empty, with
+ *            which the guest would have more than domain->memory_frames, or for which the host has
+ *            no memory; what was begun of that is undone.
  */
 uint64_t balloon_populate_run(struct domain *domain, struct run run, unsigned order);
 

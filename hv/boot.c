@@ -10,6 +10,7 @@
 #include "trap.h"
 #include "frames.h"
 #include "multiboot.h"
+#include "number.h"
 #include "paging.h"
 #include "main.h"
 
@@ -40,7 +41,7 @@ static void say_what_is_here(const struct boot_info *info)
     print("Podium %s, started by %s\n", PODIUM_VERSION, info->protocol);
     print("memory: %lu MB in %u ranges, %lu whole 1 GB blocks free, %lu MB free\n",
           ram_bytes(info) >> 20, info->ram_count, frames_free_blocks(ORDER_1G),
-          frames_count().frames[FRAME_FREE] >> (20 - FRAME_SHIFT));
+          megabytes(frames_count().frames[FRAME_FREE]));
     if (info->ram_dropped)
         print("memory map: %u entries were too many, and are left out\n", info->ram_dropped);
     print("clock: TSC at %lu.%03lu MHz\n", clock_tsc_khz() / 1000, clock_tsc_khz() % 1000);

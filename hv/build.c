@@ -11,8 +11,11 @@
 #include "clear.h"
 #include "flush.h"
 #include "frames.h"
+#include "number.h"
 #include "print.h"
+#include "promise.h"
 #include "slots.h"
+#include "target.h"
 #include "upkeep.h"
 
 /* ---- the map -------------------------------------------------------------------------------- */
@@ -104,34 +107,6 @@ static const char *build_range(struct domain *domain, struct gfn_range range)
 
 /* ---- memory that is promised ---------------------------------------------------------------- */
 
-static enum p2m_error promise_range(struct domain *domain, struct gfn_range range)
-{
-    enum p2m_error error = P2M_OK;
-
-    while (error == P2M_OK && range.from.gfn < range.end.gfn) {
-        struct p2m_debt debt = P2M_NO_DEBT;
-        struct p2m_locked locked = p2m_lock(&domain->p2m);
-
-        error = pod_mark(locked, &domain->pod, &range, &debt);
-        p2m_unlock(locked);
-        flush_settle(domain, &debt);
-    }
-    return error;
-}
-
-static enum p2m_error fill_cache(struct domain *domain)
-{
-    enum p2m_error error;
-
-    do {
-        struct p2m_locked locked = p2m_lock(&domain->p2m);
-
-        error = pod_set_target(locked, &domain->pod, domain->memory_frames);
-        p2m_unlock(locked);
-    } while (error == P2M_AGAIN);
-    return error;
-}
-
 #define CLEAR_STEP     (uint64_t)(1u << (30 - FRAME_SHIFT)) /* frames from one line to the next */
 #define CLEAR_IS_QUICK (4 * CLEAR_STEP)
 
@@ -143,8 +118,8 @@ static void clear_cache(struct domain *domain)
     while ((step = upkeep_clear(domain, CLEAR_STEP)) > 0) {
         cleared += step;
         if (all > CLEAR_IS_QUICK)
-            print("clearing the guest's memory: %lu of %lu MB\n", cleared >> (20 - FRAME_SHIFT),
-                  all >> (20 - FRAME_SHIFT));
+            print("clearing the guest's memory: %lu of %lu MB\n", megabytes(cleared),
+                  megabytes(all));
     }
 }
 
@@ -153,9 +128,9 @@ static const char *promise_memory(struct domain *domain)
     enum p2m_error error = P2M_OK;
 
     for (unsigned i = 0; error == P2M_OK && i < domain->ram_count; i++)
-        error = promise_range(domain, domain->ram[i]);
+        error = promise_mark(domain, domain->ram[i]);
     if (error == P2M_OK)
-        error = fill_cache(domain);
+        error = target_fill(domain);
     if (error == P2M_EMPTY)
         return "the host ran out of memory while the guest was built";
     if (error != P2M_OK)

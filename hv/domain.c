@@ -14,6 +14,7 @@
 #include "frames.h"
 #include "guest_memory.h"
 #include "lib.h"
+#include "number.h"
 #include "print.h"
 #include "rtc.h"
 #include "slots.h"
@@ -153,15 +154,22 @@ static const char *create_special_pages(struct domain *domain)
 
 static const char *check_memory(const struct domain *domain)
 {
-    static char error[120];
+    static char error[160];
     uint64_t has = frames_count_of(FRAME_OWNER_HOST).frames[FRAME_FREE];
-    uint64_t wants = domain->memory_frames;
+    uint64_t wants = domain->memory_frames, tables = table_quota(domain);
 
-    if (wants + table_quota(domain) <= has)
+    if (wants + tables <= has)
         return NULL;
-    format(error, sizeof(error),
-           "the guest wants %lu MB, and the host has %lu MB free: lower guest.memory",
-           wants >> (20 - FRAME_SHIFT), has >> (20 - FRAME_SHIFT));
+    if (wants > has)
+        format(error, sizeof(error),
+               "the guest wants %lu MB, and the host has %lu MB free: lower guest.memory",
+               megabytes(wants), megabytes(has));
+    else
+        format(
+            error, sizeof(error),
+            "the host has %lu MB free; the guest wants %lu MB, and %lu MB for the tables of what "
+            "it is promised: lower guest.maxmem",
+            megabytes(has), megabytes(wants), megabytes(tables));
     return error;
 }
 

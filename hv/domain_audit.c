@@ -7,6 +7,7 @@
 
 #include "frames.h"
 #include "print.h"
+#include "slots.h"
 
 /* ---- audit ---------------------------------------------------------------------------------- */
 
@@ -140,7 +141,7 @@ struct slot_summary domain_slots(struct domain *domain)
     struct p2m_locked locked = p2m_lock(&domain->p2m);
     struct slot_summary summary = { 0 };
 
-    for (uint64_t slot = 0; slot < domain->end.gfn >> ORDER_1G && slot < SLOTS_MAX; slot++) {
+    for (uint64_t slot = 0; slot < slot_count(domain); slot++) {
         struct p2m_entry entry = first_in_slot(p2m_locked_walking(locked), GFN(slot << ORDER_1G));
 
         if (entry.type == P2M_INVALID)

@@ -33,12 +33,11 @@ static void stop_at(struct vcpu *vcpu, enum stop_reason reason, const struct p2m
 }
 
 /* Spurious: the map allows it by now, and the processor may have kept what it said before. */
-static void try_again(struct vcpu *vcpu, const struct p2m_entry *entry)
+static void try_again(struct vcpu *vcpu, const struct p2m_entry *entry, unsigned before)
 {
-    if (vcpu->spurious_rip != vcpu->registers.rip)
-        vcpu->spurious_count = 0;
+    vcpu->spurious_count = vcpu->spurious_rip == vcpu->registers.rip ? before + 1 : 1;
     vcpu->spurious_rip = vcpu->registers.rip;
-    if (++vcpu->spurious_count > SPURIOUS_MAX)
+    if (vcpu->spurious_count > SPURIOUS_MAX)
         stop_at(vcpu, STOP_HOST_BUG, entry);
     vendor->flush(vcpu);
 }
@@ -47,12 +46,14 @@ void fault_handle(struct vcpu *vcpu)
 {
     const struct fault *fault = &vcpu->exit.fault;
     struct domain *domain = vcpu->domain;
+    unsigned spurious = vcpu->spurious_count;
     struct p2m_locked locked = p2m_lock(&domain->p2m);
     struct p2m_entry entry =
         p2m_get_entry(p2m_locked_walking(locked), GFN(fault->address >> FRAME_SHIFT));
 
     p2m_unlock(locked);
     domain->faults++;
+    vcpu->spurious_count = 0; /* any other fault ends the row */
     if (fault->reserved)
         stop_at(vcpu, STOP_HOST_BUG, &entry);
     else if (p2m_type_class(entry.type) == P2M_CLASS_MARKER)
@@ -60,7 +61,7 @@ void fault_handle(struct vcpu *vcpu)
     else if (p2m_type_is_held(entry.type) && fault->access & FAULT_WRITE)
         reclaim_release(domain, entry.gfn);
     else if (p2m_type_rights(entry.type) & fault->access)
-        try_again(vcpu, &entry);
+        try_again(vcpu, &entry, spurious);
     else
         stop_at(vcpu, STOP_BAD_ACCESS, &entry);
 }

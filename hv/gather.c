@@ -14,15 +14,42 @@
 #define LOOK_NS 50000000u
 #define NO_PAGE GFN(UINT64_MAX)
 
+/* What is mapped there now is the guest's memory, and no more in hand. */
+static void note_memory(struct p2m_locked locked, struct domain *domain, gfn_t gfn, unsigned order)
+{
+    gfn_t end = gfn_add(gfn, order_frames(order));
+
+    while (gfn.gfn < end.gfn) {
+        struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+
+        if (p2m_type_class(entry.type) == P2M_CLASS_RAM)
+            frames_set_state(entry.mfn, entry.order, FRAME_RAM, domain->id);
+        gfn = gfn_add(gfn, order_frames(entry.order));
+    }
+}
+
+/* RAM is what of the copy is mapped now; what is not is in hand, as it was. */
+static void note_copy(struct p2m_locked locked, struct domain *domain, const struct pod_grant *copy)
+{
+    uint64_t done = 0, frames = order_frames(copy->order);
+
+    while (done < frames) {
+        struct p2m_entry entry =
+            p2m_get_entry(p2m_locked_walking(locked), gfn_add(copy->gfn, done));
+        unsigned order = entry.order < copy->order ? entry.order : copy->order;
+
+        if (entry.mfn.mfn == copy->mfn.mfn + done)
+            frames_set_state(entry.mfn, order, FRAME_RAM, domain->id);
+        done += order_frames(order);
+    }
+}
+
 static void finish(struct domain *domain, const struct pod_move *move)
 {
     struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct p2m_entry entry;
 
     pod_move_finish(locked, &domain->pod, move);
-    entry = p2m_get_entry(p2m_locked_walking(locked), move->to.gfn);
-    if (entry.mfn.mfn == move->to.mfn.mfn)
-        frames_set_state(move->to.mfn, move->to.order, FRAME_RAM, domain->id);
+    note_copy(locked, domain, &move->to);
     p2m_unlock(locked);
 }
 
@@ -42,21 +69,14 @@ static void move_on(struct domain *domain, const struct pod_move *move)
         finish(domain, move);
 }
 
-/* The rest of a slot was populated at once: all that it maps is RAM, and it is one leaf now. */
+/* It is over: the rest of the slot may have been populated at once, and it may be one leaf. */
 static void note_slot(struct p2m_locked locked, struct domain *domain, gfn_t slot)
 {
-    gfn_t end = gfn_add(slot, order_frames(ORDER_1G));
-    gfn_t gfn = slot;
-
-    while (gfn.gfn < end.gfn) {
-        struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
-
-        if (p2m_type_class(entry.type) == P2M_CLASS_RAM)
-            frames_set_state(entry.mfn, entry.order, FRAME_RAM, domain->id);
-        if (entry.order == ORDER_1G)
-            domain->slot_reason[slot.gfn >> ORDER_1G] = SLOT_WHOLE;
-        gfn = gfn_add(gfn, order_frames(entry.order));
-    }
+    if (slot.gfn >> ORDER_1G >= SLOTS_MAX) /* it was for none */
+        return;
+    note_memory(locked, domain, slot, ORDER_1G);
+    if (p2m_get_entry(p2m_locked_walking(locked), slot).order == ORDER_1G)
+        domain->slot_reason[slot.gfn >> ORDER_1G] = SLOT_WHOLE;
 }
 
 /* The host's own pointer must not keep a GB from coming together: it is taken anew afterwards. The
@@ -79,43 +99,48 @@ static void take_hold(struct domain *domain, gfn_t gfn)
 }
 
 /* To look costs a walk through the map: when there was nothing, not soon again. */
-static bool is_worth_it(struct p2m_locked locked, struct domain *domain)
+static bool is_worth_it(struct domain *domain)
 {
+    struct p2m_locked locked;
+    bool is_started;
+
     if (clock_ns() < domain->gather_ns)
         return false;
-    if (pod_gather_start(locked, &domain->pod))
-        return true;
-    domain->gather_ns = clock_ns() + LOOK_NS;
-    return false;
+    locked = p2m_lock(&domain->p2m);
+    is_started = pod_gather_start(locked, &domain->pod);
+    p2m_unlock(locked);
+    if (!is_started)
+        domain->gather_ns = clock_ns() + LOOK_NS;
+    return is_started;
 }
 
-static bool step(struct domain *domain)
+static uint64_t step(struct domain *domain)
 {
     struct p2m_debt debt = P2M_NO_DEBT;
     struct p2m_locked locked = p2m_lock(&domain->p2m);
-    uint64_t populated = pod_account(&domain->pod).populated;
-    enum p2m_error error = P2M_EMPTY;
+    gfn_t slot = pod_gather_slot(&domain->pod);
     struct pod_move move;
+    enum p2m_error error = pod_gather_next(locked, &domain->pod, &move, &debt);
 
-    if (is_worth_it(locked, domain)) {
-        gfn_t slot = pod_gather_slot(&domain->pod);
-
-        error = pod_gather_next(locked, &domain->pod, &move, &debt);
-        if (pod_account(&domain->pod).populated > populated)
-            note_slot(locked, domain, slot);
-    }
+    if (error == P2M_EMPTY)
+        note_slot(locked, domain, slot);
     p2m_unlock(locked);
     flush_settle(domain, &debt);
-    if (error == P2M_OK)
-        move_on(domain, &move);
-    return error == P2M_OK;
+    if (error != P2M_OK)
+        return 0;
+    move_on(domain, &move);
+    return order_frames(move.to.order);
 }
 
-bool gather_step(struct domain *domain)
+uint64_t gather_step(struct domain *domain)
 {
-    gfn_t page = let_go(domain);
-    bool moved = step(domain);
+    uint64_t frames;
+    gfn_t page;
 
+    if (!is_worth_it(domain))
+        return 0;
+    page = let_go(domain);
+    frames = step(domain);
     take_hold(domain, page);
-    return moved;
+    return frames;
 }

@@ -10,9 +10,10 @@
 
 /*
  * gather_step - one move of at most 2 MB, when there is one worth it.
+ *   Units:   returns how many 4K frames were copied, whether the guest has the copy now or wrote to
+ *            them meanwhile; 0: there is nothing to do, or something must be cleared first.
  *   Context: P2M not held; settles its own debts. When nobody waits.
- *   Errors:  false: there is nothing to do, or something must be cleared first.
  */
-bool gather_step(struct domain *domain);
+uint64_t gather_step(struct domain *domain);
 
 #endif

@@ -134,6 +134,8 @@ struct vcpu {
     _Atomic bool in_guest;
     uint64_t seen_generation;
 
+    bool call_again; /* its hypercall is not done: the instruction runs again */
+
     /* Faults in a row that the map allows; see fault.c. */
     uint64_t spurious_rip;
     unsigned spurious_count;
@@ -282,6 +284,7 @@ struct domain {
     uint64_t tsc_offset;            /* guest TSC = host TSC + this */
     uint8_t slot_reason[SLOTS_MAX]; /* by gfn >> 18; enum slot_reason, the first cause stays */
     uint64_t faults;                /* second-stage faults over its life */
+    bool merge_slots_later;         /* slots came in pieces while its balloon owed */
     uint64_t upkeep_ns;             /* when something was last done for it */
     uint64_t gather_ns;             /* not before this is it looked for a GB to gather */
     uint64_t pause_ns_max;          /* the longest that it stood still for a populate */

@@ -303,11 +303,12 @@ static int64_t (*const table[])(struct vcpu *vcpu, const struct arguments *argum
     [HYPERCALL_TEST] = test_op,
 };
 
-void hypercall(struct vcpu *vcpu)
+bool hypercall(struct vcpu *vcpu)
 {
     struct registers *registers = &vcpu->registers;
     struct arguments arguments = { registers->rdi, registers->rsi, registers->rdx };
     uint64_t number = registers->rax;
+    int64_t result;
 
     if (vcpu->control.cpl != 0) {
         registers->rax = (uint64_t)-XEN_EPERM;
@@ -319,6 +320,11 @@ void hypercall(struct vcpu *vcpu)
         /* The first argument of every call but one is a command of 32 bits. */
         if (number != __HYPERVISOR_set_timer_op)
             arguments.first = (uint32_t)arguments.first;
-        registers->rax = (uint64_t)table[number](vcpu, &arguments);
+        vcpu->call_again = false;
+        result = table[number](vcpu, &arguments);
+        if (vcpu->call_again)
+            return false;
+        registers->rax = (uint64_t)result;
     }
+    return true;
 }

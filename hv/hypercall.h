@@ -11,9 +11,10 @@
 
 /*
  * hypercall - do what vcpu->registers ask for; the result is in rax. May set domain->stop, or the
- * vCPU's state to VCPU_HALTED.
+ * vCPU's state to VCPU_HALTED. False: it is not done, its registers say where it stands, and the
+ * guest's instruction is to run again.
  *   Context: P2M not held; vcpu->control as of the exit.
  */
-void hypercall(struct vcpu *vcpu);
+bool hypercall(struct vcpu *vcpu);
 
 #endif

@@ -14,7 +14,10 @@
 
 #include <xen/memory.h>
 
-#define COMMAND_MASK 0x3fu /* above it, Xen counts what of a long call is done: never so here */
+/* Above the command stands how many extents of a long call are done; there is room for so many. */
+#define COMMAND_BITS 6
+#define COMMAND_MASK ((1u << COMMAND_BITS) - 1)
+#define DONE_MAX     (UINT32_MAX >> COMMAND_BITS)
 
 int64_t hypercall_map_error(enum p2m_error error)
 {
@@ -149,7 +152,24 @@ static int64_t add_to_physmap(struct vcpu *vcpu, uint64_t argument)
 
 /* ---- balloon -------------------------------------------------------------------------------- */
 
-static int64_t change_reservation(struct vcpu *vcpu, uint64_t argument, enum balloon_verb verb)
+/* The guest's instruction is run again for the rest, after its interrupts and timers. */
+static int64_t change_in_turns(struct vcpu *vcpu, struct balloon_list *list, uint64_t command,
+                               enum balloon_verb verb)
+{
+    while (balloon_change(vcpu, list, verb)) {
+        if (list->next > DONE_MAX)
+            continue;
+        vcpu->registers.rdi = (command & COMMAND_MASK) | list->next << COMMAND_BITS;
+        vcpu->call_again = true;
+        break;
+    }
+    if (!vcpu->call_again)
+        vcpu->registers.rdi = command & COMMAND_MASK;
+    return (int64_t)list->next;
+}
+
+static int64_t change_reservation(struct vcpu *vcpu, uint64_t command, uint64_t argument,
+                                  enum balloon_verb verb)
 {
     struct xen_memory_reservation request;
     struct balloon_list list;
@@ -160,11 +180,13 @@ static int64_t change_reservation(struct vcpu *vcpu, uint64_t argument, enum bal
         return -XEN_EPERM;
     list = (struct balloon_list){ .linear = (uintptr_t)request.extent_start.p,
                                   .count = request.nr_extents,
+                                  .next = command >> COMMAND_BITS,
                                   .order = request.extent_order };
     /* A list that names more than there could be makes no sense; and so no call is endless. */
-    if (list.order > ORDER_1G || list.count > vcpu->domain->end.gfn >> list.order)
+    if (list.order > ORDER_1G || list.count > vcpu->domain->end.gfn >> list.order ||
+        list.next > list.count)
         return -XEN_EINVAL;
-    return (int64_t)balloon_change(vcpu, &list, verb);
+    return change_in_turns(vcpu, &list, command, verb);
 }
 
 /* ---- what memory there is ------------------------------------------------------------------- */
@@ -214,9 +236,9 @@ int64_t hypercall_memory(struct vcpu *vcpu, uint64_t command, uint64_t argument)
     case XENMEM_add_to_physmap:
         return add_to_physmap(vcpu, argument);
     case XENMEM_decrease_reservation:
-        return change_reservation(vcpu, argument, BALLOON_DECREASE);
+        return change_reservation(vcpu, command, argument, BALLOON_DECREASE);
     case XENMEM_populate_physmap:
-        return change_reservation(vcpu, argument, BALLOON_POPULATE);
+        return change_reservation(vcpu, command, argument, BALLOON_POPULATE);
     case XENMEM_current_reservation:
         return reservation(vcpu, argument, balloon_frames(vcpu->domain));
     case XENMEM_maximum_reservation:

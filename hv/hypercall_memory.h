@@ -11,7 +11,8 @@
 /*
  * hypercall_memory - one memory_op; `argument` is the guest-linear address of its structure.
  *   Context: P2M not held; settles its own debts.
- *   Errors:  a negative Xen errno, for the guest.
+ *   Errors:  a negative Xen errno, for the guest. When it sets vcpu->call_again, it is not done,
+ *            and registers.rdi says how far it is.
  */
 int64_t hypercall_memory(struct vcpu *vcpu, uint64_t command, uint64_t argument);
 

@@ -12,6 +12,7 @@
 #include "domain.h"
 #include "frames.h"
 #include "lib.h"
+#include "number.h"
 #include "options.h"
 #include "patience.h"
 #include "print.h"
@@ -54,14 +55,9 @@ static void describe_machine(void)
 
     print("%s with %s tables, leaves up to %s; %lu MB free, %lu whole GBs among it\n", vendor->name,
           p2m_format_name(vendor->format), vendor->has_1g() ? "1 GB" : "2 MB",
-          counts.frames[FRAME_FREE] >> (20 - FRAME_SHIFT), frames_free_blocks(ORDER_1G));
+          megabytes(counts.frames[FRAME_FREE]), frames_free_blocks(ORDER_1G));
     if (!vendor->has_1g())
         print("this processor has no 1 GB pages: going on with 2 MB\n");
-}
-
-static uint64_t megabytes(uint64_t frames)
-{
-    return frames >> (20 - FRAME_SHIFT);
 }
 
 static void describe_map(struct domain *domain, const char *when)

@@ -5,25 +5,11 @@
 #include "options.h"
 
 #include "lib.h"
+#include "number.h"
 #include "p2m/frame.h"
 
 #define LINE_MAX     512  /* of our own words; the guest's line may be longer */
 #define PATIENCE_MAX 3600 /* seconds */
-
-static bool parse_number(const char *text, uint64_t *value)
-{
-    uint64_t result = 0;
-
-    if (!*text)
-        return false;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        if (result > (UINT64_MAX - 9) / 10)
-            return false;
-        result = result * 10 + (uint64_t)(*text - '0');
-    }
-    *value = result;
-    return *text == '\0';
-}
 
 /* 4096, 512K, 3072M, 3G */
 static bool parse_size(const char *text, uint64_t *bytes)

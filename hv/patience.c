@@ -7,6 +7,7 @@
 #include "console.h"
 #include "cpu.h"
 #include "devices.h"
+#include "number.h"
 #include "print.h"
 #include "report.h"
 #include "target.h"
@@ -34,9 +35,8 @@ static void say(const struct domain *domain)
 
     print("%s: out of PoD memory: it is to have %lu MB, %lu MB are populated, and %lu MB more are "
           "promised; waiting %lu s for a higher target\n",
-          domain->name, domain->memory_frames >> (20 - FRAME_SHIFT),
-          account.populated >> (20 - FRAME_SHIFT), account.entries >> (20 - FRAME_SHIFT),
-          domain->patience_ns / NS_PER_S);
+          domain->name, megabytes(domain->memory_frames), megabytes(account.populated),
+          megabytes(account.entries), domain->patience_ns / NS_PER_S);
 }
 
 bool patience_wait(struct domain *domain)
@@ -51,7 +51,7 @@ bool patience_wait(struct domain *domain)
     say(domain);
     report_waiting(domain);
     while (!has_any(domain) && clock_ns() - begin < domain->patience_ns) {
-        if (!upkeep_step(domain))
+        if (!target_is_half_read() && !upkeep_step(domain))
             sleep_until(clock_ns() + LOOK_NS);
         (void)target_listen(domain); /* an answer to a record from before */
     }

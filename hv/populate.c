@@ -9,6 +9,7 @@
 #include "devices.h"
 #include "frames.h"
 #include "lib.h"
+#include "number.h"
 #include "reclaim.h"
 #include "slots.h"
 
@@ -37,6 +38,8 @@ static void note_mapped(struct p2m_locked locked, struct domain *domain, gfn_t g
     frames_set_state(MFN(frame_align_down(entry.mfn.mfn, order)), order, FRAME_RAM, domain->id);
     if (entry.order < ORDER_1G)
         slot_note(domain, gfn, reason_for_pieces(domain, gfn, before));
+    if (entry.order < ORDER_1G && pod_in_debt(before))
+        domain->merge_slots_later = true;
 }
 
 static enum p2m_error try_once(struct domain *domain, gfn_t gfn)
@@ -59,11 +62,6 @@ static enum p2m_error try_once(struct domain *domain, gfn_t gfn)
 }
 
 /* ---- when there is nothing ------------------------------------------------------------------ */
-
-static uint64_t megabytes(uint64_t frames)
-{
-    return frames >> (20 - FRAME_SHIFT);
-}
 
 static void stop_dry(struct domain *domain)
 {

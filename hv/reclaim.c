@@ -9,7 +9,8 @@
 #include "slots.h"
 
 /* Most time goes into what is looked at in vain on the way: once there, take more than one. */
-#define ENOUGH order_frames(ORDER_2M)
+#define ENOUGH    order_frames(ORDER_2M)
+#define READ_MOST (4u << 20) /* bytes; as long as nothing was found, there is no most */
 
 static uint64_t frames_in_hand(const struct domain *domain)
 {
@@ -44,8 +45,16 @@ static void take(struct domain *domain, struct pod_sweep *sweep)
     flush_settle(domain, &debt);
 }
 
+static bool is_enough(const struct domain *domain, uint64_t read_before)
+{
+    uint64_t frames = frames_in_hand(domain);
+    uint64_t bytes = pod_events(&domain->pod).bytes_read - read_before;
+
+    return frames >= ENOUGH || (frames > 0 && bytes >= READ_MOST);
+}
+
 /* Batches of one kind, until there is enough, or no more of it. */
-static void sweep_kind(struct domain *domain, struct pod_sweep_kind kind)
+static void sweep_kind(struct domain *domain, struct pod_sweep_kind kind, uint64_t read_before)
 {
     enum p2m_error error;
 
@@ -55,18 +64,20 @@ static void sweep_kind(struct domain *domain, struct pod_sweep_kind kind)
         error = protect(domain, kind, &sweep);
         if (error == P2M_OK)
             take(domain, &sweep);
-    } while ((error == P2M_OK && frames_in_hand(domain) < ENOUGH) || error == P2M_AGAIN);
+    } while ((error == P2M_OK || error == P2M_AGAIN) && !is_enough(domain, read_before));
 }
 
 void reclaim_unwritten(struct domain *domain)
 {
-    sweep_kind(domain, pod_sweep_kinds[0]);
+    sweep_kind(domain, pod_sweep_kinds[0], pod_events(&domain->pod).bytes_read);
 }
 
 bool reclaim(struct domain *domain)
 {
+    uint64_t read_before = pod_events(&domain->pod).bytes_read;
+
     for (unsigned i = 0; i < POD_SWEEP_KINDS && frames_in_hand(domain) == 0; i++)
-        sweep_kind(domain, pod_sweep_kinds[i]);
+        sweep_kind(domain, pod_sweep_kinds[i], read_before);
     return frames_in_hand(domain) > 0;
 }
 

@@ -10,7 +10,8 @@
 
 /*
  * reclaim - the cache is dry: take back what is all zeroes, whole leaves before pieces of larger
- * ones.
+ * ones. It goes on until something is in hand, however much it reads for that; and then for more,
+ * but not beyond 2 MB in hand, nor when it has read 4 MB.
  *   Context: P2M not held; settles its own debts.
  *   Errors:  false when nothing came into hand: there is no more such memory.
  */

@@ -16,6 +16,13 @@ static inline void slot_note(struct domain *domain, gfn_t gfn, enum slot_reason 
         domain->slot_reason[slot] = (uint8_t)reason;
 }
 
+static inline uint64_t slot_count(const struct domain *domain)
+{
+    uint64_t slots = domain->end.gfn >> ORDER_1G;
+
+    return slots < SLOTS_MAX ? slots : SLOTS_MAX;
+}
+
 /* Does the guest's RAM fill the slot around gfn? */
 static inline bool slot_is_all_ram(const struct domain *domain, gfn_t gfn)
 {

@@ -6,6 +6,7 @@
 
 #include "devices.h"
 #include "lib.h"
+#include "number.h"
 #include "print.h"
 #include "xenstore.h"
 
@@ -41,19 +42,6 @@ static char line[LINE_MAX];
 static unsigned line_size;
 static bool line_is_cut;
 
-static bool parse_frames(const char *text, uint64_t *frames)
-{
-    *frames = 0;
-    if (!*text)
-        return false;
-    for (; *text >= '0' && *text <= '9'; text++) {
-        if (*frames > (UINT64_MAX - 9) / 10)
-            return false;
-        *frames = *frames * 10 + (uint64_t)(*text - '0');
-    }
-    return !*text;
-}
-
 static void add(int byte)
 {
     line_is_cut = line_size == LINE_MAX - 1;
@@ -68,7 +56,7 @@ static bool parse_line(uint64_t *frames)
     line[line_size] = '\0';
     line_size = 0;
     return !line_is_cut && strncmp(line, verb, sizeof(verb) - 1) == 0 &&
-           parse_frames(line + sizeof(verb) - 1, frames);
+           parse_number(line + sizeof(verb) - 1, frames);
 }
 
 static void obey(struct domain *domain)
@@ -82,13 +70,18 @@ static void obey(struct domain *domain)
     }
     error = target_set(domain, frames);
     if (error == P2M_OK)
-        print("%s: is to have %lu MB from now on\n", domain->name, frames >> (20 - FRAME_SHIFT));
+        print("%s: is to have %lu MB from now on\n", domain->name, megabytes(frames));
     else if (error == P2M_BAD_RANGE)
         print("%s: can't have %lu frames: it is promised %lu\n", domain->name, frames,
               domain->maxmem_frames);
     else
         print("%s: is to have %lu MB, and the machine has not as much (%s)\n", domain->name,
-              frames >> (20 - FRAME_SHIFT), p2m_error_name(error));
+              megabytes(frames), p2m_error_name(error));
+}
+
+bool target_is_half_read(void)
+{
+    return line_size > 0;
 }
 
 bool target_listen(struct domain *domain)

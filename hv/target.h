@@ -27,4 +27,7 @@ enum p2m_error target_fill(struct domain *domain) P2M_MUST_CHECK;
  */
 bool target_listen(struct domain *domain);
 
+/* Has a line begun that has not ended? Its rest is on its way: look again soon. */
+bool target_is_half_read(void);
+
 #endif

@@ -7,6 +7,7 @@
 #include "clear.h"
 #include "flush.h"
 #include "gather.h"
+#include "slots.h"
 
 /* ---- clearing ------------------------------------------------------------------------------- */
 
@@ -33,47 +34,73 @@ uint64_t upkeep_clear(struct domain *domain, uint64_t frames)
 
 /* ---- merging -------------------------------------------------------------------------------- */
 
+/* What has become one entry again is in pieces for no reason; what comes next has its own. */
+static void forget_reasons(struct domain *domain)
+{
+    struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+    for (uint64_t slot = 0; slot < slot_count(domain); slot++)
+        if (domain->slot_reason[slot] != SLOT_WHOLE &&
+            p2m_get_entry(p2m_locked_walking(locked), GFN(slot << ORDER_1G)).order >= ORDER_1G)
+            domain->slot_reason[slot] = SLOT_WHOLE;
+    p2m_unlock(locked);
+}
+
+static void merge_candidates(struct domain *domain)
+{
+    flush_merge(domain);
+    forget_reasons(domain);
+}
+
 void upkeep_merge(struct domain *domain)
 {
     while (p2m_has_candidates(&domain->p2m))
-        flush_merge(domain);
+        merge_candidates(domain);
 }
 
 static void merge_slot(struct domain *domain, gfn_t gfn)
 {
     struct p2m_debt debt = P2M_NO_DEBT;
     struct p2m_locked locked = p2m_lock(&domain->p2m);
-    enum p2m_error error = p2m_merge(locked, gfn, ORDER_1G, &debt);
 
+    if (p2m_merge(locked, gfn, ORDER_1G, &debt) == P2M_OK)
+        domain->slot_reason[gfn.gfn >> ORDER_1G] = SLOT_WHOLE;
     p2m_unlock(locked);
     flush_settle(domain, &debt);
-    if (error == P2M_OK)
-        domain->slot_reason[gfn.gfn >> ORDER_1G] = SLOT_WHOLE;
 }
 
 void upkeep_merge_slots(struct domain *domain)
 {
-    for (uint64_t slot = 0; slot < SLOTS_MAX; slot++)
-        if (domain->slot_reason[slot] == SLOT_POPULATED_IN_DEBT)
+    struct pod_account account = pod_account(&domain->pod);
+
+    if (pod_in_debt(&account))
+        return;
+    domain->merge_slots_later = false;
+    for (uint64_t slot = 0; slot < slot_count(domain); slot++)
+        if (domain->slot_reason[slot] != SLOT_WHOLE &&
+            domain->slot_reason[slot] != SLOT_SPLIT_BY_TEST)
             merge_slot(domain, GFN(slot << ORDER_1G));
+}
+
+/* Somebody else paid than the balloon: the guest's target was raised. */
+static bool debt_was_paid(const struct domain *domain)
+{
+    struct pod_account account = pod_account(&domain->pod);
+
+    return domain->merge_slots_later && !pod_in_debt(&account);
 }
 
 /* ---- gathering ------------------------------------------------------------------------------ */
 
-static uint64_t frames_moved(const struct domain *domain)
-{
-    struct pod_events events = pod_events(&domain->pod);
-
-    return events.moves[0] + (events.moves[1] << ORDER_2M);
-}
-
 uint64_t upkeep_gather(struct domain *domain, uint64_t frames)
 {
-    uint64_t before = frames_moved(domain);
+    uint64_t copied = 0, step = 1;
 
-    while (frames_moved(domain) - before < frames && gather_step(domain))
-        ;
-    return frames_moved(domain) - before;
+    while (copied < frames && step > 0) {
+        step = gather_step(domain);
+        copied += step;
+    }
+    return copied;
 }
 
 /* ---- one step ------------------------------------------------------------------------------- */
@@ -81,7 +108,11 @@ uint64_t upkeep_gather(struct domain *domain, uint64_t frames)
 bool upkeep_step(struct domain *domain)
 {
     if (p2m_has_candidates(&domain->p2m)) {
-        flush_merge(domain);
+        merge_candidates(domain);
+        return true;
+    }
+    if (debt_was_paid(domain)) {
+        upkeep_merge_slots(domain);
         return true;
     }
     return upkeep_gather(domain, order_frames(ORDER_2M)) > 0 || upkeep_clear(domain, 1) > 0;

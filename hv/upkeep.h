@@ -21,12 +21,13 @@ uint64_t upkeep_clear(struct domain *domain, uint64_t frames);
 /* All that became alike in the map becomes superpages, or nothing, again. */
 void upkeep_merge(struct domain *domain);
 
-/* The balloon has paid: slots that were populated in 2 MB leaves while it owed are 1 GB again. */
+/* When nothing is owed: slots that could be one leaf, or one mark, are; but what a test split. */
 void upkeep_merge_slots(struct domain *domain);
 
 /*
  * upkeep_gather - moves towards a whole GB of the machine, if there is one worth it.
- *   Units:   4K frames; a leaf more than that at most, and returns how many.
+ *   Units:   4K frames; a leaf more than that at most, and returns how many were copied, in vain
+ *            or not.
  *   Context: as upkeep_step.
  */
 uint64_t upkeep_gather(struct domain *domain, uint64_t frames);

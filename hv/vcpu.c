@@ -69,8 +69,8 @@ static void stop(struct vcpu *vcpu, enum stop_reason reason)
 
 static void on_hypercall(struct vcpu *vcpu)
 {
-    hypercall(vcpu);
-    skip(vcpu);
+    if (hypercall(vcpu))
+        skip(vcpu);
 }
 
 static void on_cpuid(struct vcpu *vcpu)

@@ -117,6 +117,26 @@ static void a_gigabyte_at_once(void)
     expect_zeroes(FRAME(3 * GB) - REGION, REGION);
 }
 
+/* Its target holds for what it takes; the first part of what it asked for is there. */
+static void no_more_than_it_is_to_have(void)
+{
+    uint64_t gfn = FIRST + 4 * REGION;
+    int64_t has = host_has();
+
+    expect(host_balloon(DECREASE, up(gfn, 2 * REGION, 0), 2 * REGION, 0), 2 * REGION, "decrease");
+    expect(host_target((uint64_t)has - REGION - 3), 0, "a lower target");
+    expect(host_balloon(POPULATE, up(gfn, 2, ORDER_2M), 2, ORDER_2M), 0, "populate, 2 MB");
+    expect(host_balloon(POPULATE, up(gfn, 2 * REGION, 0), 2 * REGION, 0), REGION - 3, "populate");
+    expect(host_balloon(POPULATE, up(gfn + REGION, 1, 0), 1, 0), 0, "populate one more");
+    expect(host_has(), has - REGION - 3, "current reservation");
+    expect_type(gfn + REGION - 3, REGION + 3, TYPE_INVALID, "more than it is to have");
+    expect(host_target((uint64_t)has), 0, "the old target");
+    expect(host_balloon(POPULATE, up(gfn + REGION - 3, REGION + 3, 0), REGION + 3, 0), REGION + 3,
+           "populate the rest");
+    expect(host_has(), has, "current reservation, at the end");
+    expect_zeroes(gfn, 2 * REGION);
+}
+
 static void a_refused_extent_ends_the_call(void)
 {
     uint64_t gfn = FIRST + 8 * REGION;
@@ -157,6 +177,42 @@ static void a_pinned_frame_stays(void)
     expect(host_balloon(DECREASE, up(gfn, 1, ORDER_1G), 1, ORDER_1G), 0, "decrease, pinned, large");
 }
 
+/* Each extent a run of its own. */
+static const uint64_t *scattered(uint64_t gfn)
+{
+    for (unsigned i = 0; i < LIST; i++)
+        list[i] = gfn + 2 * i;
+    return list;
+}
+
+static int64_t balloon_from(enum balloon verb, uint64_t start, uint64_t count)
+{
+    struct {
+        const uint64_t *list;
+        uint64_t count;
+        uint32_t order, flags;
+        uint16_t domain;
+    } request = { .list = list, .count = count, .domain = 0x7ff0 };
+
+    return hypercall(12, verb | start << 6, (uint64_t)&request, 0);
+}
+
+static void a_long_call_is_exact(void)
+{
+    uint64_t gfn = FIRST + 32 * REGION;
+    int64_t has = host_has();
+
+    expect(host_balloon(DECREASE, scattered(gfn), LIST, 0), LIST, "decrease, scattered");
+    expect(host_has(), has - (int64_t)LIST, "current reservation");
+    list[1500] = STORE_FRAME;
+    expect(host_balloon(POPULATE, list, LIST, 0), 1500, "populate, up to the refused one");
+    expect(host_has(), has - (int64_t)LIST + 1500, "current reservation");
+    expect(balloon_from(POPULATE, 1501, LIST), LIST, "the rest of the list");
+    expect(host_has(), has - 1, "current reservation");
+    expect(balloon_from(POPULATE, LIST, LIST), LIST, "nothing is left of the list");
+    check(balloon_from(POPULATE, LIST + 1, LIST) < 0, "from beyond the list", 0);
+}
+
 static void nonsense_is_an_error(void)
 {
     check(host_balloon(DECREASE, list, 1, 19) < 0, "order 19", 0);
@@ -172,8 +228,10 @@ void test(void)
     whole_regions_come_as_superpages();
     orders_and_alignments();
     a_gigabyte_at_once();
+    no_more_than_it_is_to_have();
     a_refused_extent_ends_the_call();
     an_extent_is_populated_whole_or_not_at_all();
     a_pinned_frame_stays();
+    a_long_call_is_exact();
     nonsense_is_an_error();
 }

@@ -3,7 +3,8 @@
  * Question: what does a guest get that takes back more than the machine has? As many extents as
  * there is memory for, each of them whole, and not a frame more; and it goes on from there.
  *
- * For a guest that is promised more than the machine has, and has a part of that.
+ * For a guest that is promised more than the machine has, and has a part of that; then it
+ * may have all.
  */
 #include "guest.h"
 
@@ -61,9 +62,14 @@ static int64_t take(uint64_t gfn, uint64_t count, unsigned order)
 
 void test(void)
 {
+    uint64_t promised = host_account(ENTRIES) + host_account(POPULATED);
     uint64_t regions = pay(), gfn = FRAME(FROM), frames;
-    int64_t got = take(gfn, regions, ORDER_2M);
     volatile uint64_t *word = (volatile uint64_t *)FROM;
+    int64_t got;
+
+    check(take(gfn, regions, ORDER_2M) == 0, "more than it is to have", FROM);
+    check(host_target(promised) == 0, "a higher target", FROM);
+    got = take(gfn, regions, ORDER_2M);
 
     check(got > 0, "nothing of it", FROM);
     check(host_view(gfn).type == TYPE_POD, "said, and not there", FROM);

@@ -16,7 +16,7 @@ enum { TARGET = 7, ACCOUNT = 8, HOLD = 9, TAKE = 10, HELD = 11 };
 
 static uint64_t checks, failures;
 
-static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
+int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 {
     int64_t result;
 

@@ -16,6 +16,9 @@
 
 enum { ORDER_4K = 0, ORDER_2M = 9, ORDER_1G = 18 };
 
+/* Any hypercall, by its number. */
+int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c);
+
 /* The private hypercall (hv/test_calls.h). */
 int64_t host_split(uint64_t gfn, unsigned order);
 int64_t host_merge(uint64_t gfn, unsigned order);

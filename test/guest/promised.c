@@ -140,9 +140,8 @@ static void in_debt(void)
     expect_moved(before, 0, REGION, -(int64_t)REGION, "memory given back in debt");
     check(host_view(FRAME(GIVEN_AT)).type == TYPE_INVALID, "given back and there", GIVEN_AT);
     before = look();
-    balloon(POPULATE, FRAME(GIVEN_AT), REGION);
-    expect_moved(before, REGION, REGION, 0, "taken again in debt");
-    expect_zeroes(GIVEN_AT, REGION);
+    check(host_balloon(POPULATE, list, REGION, 0) == 0, "in debt, and takes more", GIVEN_AT);
+    expect_moved(before, 0, 0, 0, "refused in debt");
 }
 
 static void pay(void)
@@ -165,6 +164,11 @@ static void paid(void)
     uint64_t gfn = untouched(A_FEW);
 
     check(before.entries == before.cached, "the debt is paid and is not", 0);
+    balloon(DECREASE, untouched(REGION), REGION);
+    balloon(POPULATE, FRAME(GIVEN_AT), REGION);
+    expect_moved(before, 0, 0, 0, "one region for another, debt paid");
+    expect_zeroes(GIVEN_AT, REGION);
+    before = look();
     balloon(DECREASE, gfn, A_FEW);
     expect_moved(before, -(int64_t)A_FEW, -(int64_t)A_FEW, 0, "promised memory, debt paid");
     before = look();

@@ -237,6 +237,27 @@ static void nothing_is_gathered_that_costs_too_much(void **state)
     expect_nothing_to_gather(f);
 }
 
+static void a_slot_in_order_is_left_to_a_merge(void **state)
+{
+    struct fixture *f = *state;
+
+    pod_restart(f, ORDER_1G);
+    for (unsigned index = 0; index < PIECES; index++)
+        lay_piece(f, 1, index, machine_piece(1, index));
+    hand_pieces(f, 2, 20, 21);
+    promise_the_rest(f);
+    expect_nothing_to_gather(f);
+}
+
+static void a_slot_that_is_not_all_promised_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+
+    lay_out_a_slot(f);
+    must(decrease(f, guest_piece(1, 20), FRAMES_2M));
+    expect_nothing_to_gather(f);
+}
+
 /* Each at the place of its neighbour: all of them would have to move. */
 static void what_is_astray_within_its_own_block_costs_too(void **state)
 {
@@ -326,6 +347,8 @@ int main(void)
         POD_FOR_BOTH_FORMATS(no_whole_block_is_broken_for_another),
         POD_FOR_BOTH_FORMATS(no_whole_block_is_broken_when_the_room_is_in_pieces),
         POD_FOR_BOTH_FORMATS(nothing_is_gathered_that_costs_too_much),
+        POD_FOR_BOTH_FORMATS(a_slot_in_order_is_left_to_a_merge),
+        POD_FOR_BOTH_FORMATS(a_slot_that_is_not_all_promised_is_left_alone),
         POD_FOR_BOTH_FORMATS(what_is_astray_within_its_own_block_costs_too),
         POD_FOR_BOTH_FORMATS(less_is_worth_it_while_the_balloon_owes),
         POD_FOR_BOTH_FORMATS(it_must_be_found_twice),

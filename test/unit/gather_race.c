@@ -152,6 +152,28 @@ static void a_slot_is_not_completed_before_a_flush(void **state)
     expect_a_slot(f);
 }
 
+/* Its mark is none that may be populated. */
+static void a_slot_is_not_completed_in_the_middle_of_a_move(void **state)
+{
+    struct fixture *f = *state;
+    struct pod_move move, next;
+
+    lay_out_a_slot(f);
+    for (unsigned step = 0; step < 3; step++)
+        assert_int_equal(gather_step(f), P2M_OK);
+    must(pod_gather_next(f->locked, &f->pod, &move, &f->debt)); /* the last */
+    pod_settle(f);
+    move_copy(&move);
+    assert_true(move_unmap(f, &move));
+    assert_int_equal(pod_gather_next(f->locked, &f->pod, &next, &f->debt), P2M_AGAIN);
+    pod_settle(f);
+    assert_int_equal(pod_gather_next(f->locked, &f->pod, &next, &f->debt), P2M_AGAIN);
+    move_finish(f, &move);
+    gather_all(f, 10);
+    expect_entry(f, SLOT(1), BLOCK(1), ORDER_1G, P2M_RAM_RW);
+    expect_a_slot(f);
+}
+
 static void a_failed_allocation_costs_no_contents(void **state)
 {
     struct fixture *f = *state;
@@ -183,6 +205,7 @@ int main(void)
         POD_FOR_BOTH_FORMATS(a_leaf_that_is_written_meanwhile_moves_later),
         POD_FOR_BOTH_FORMATS(a_slot_that_is_not_what_it_was_is_left_alone),
         POD_FOR_BOTH_FORMATS(a_slot_is_not_completed_before_a_flush),
+        POD_FOR_BOTH_FORMATS(a_slot_is_not_completed_in_the_middle_of_a_move),
         POD_FOR_BOTH_FORMATS(a_failed_allocation_costs_no_contents),
     };
 

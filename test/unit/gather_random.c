@@ -10,7 +10,7 @@
 
 #include "choices.h"
 
-#define LAYOUTS    75u /* a format and a test */
+#define LAYOUTS    60u /* a format and a test */
 #define SLOTS      4u
 #define PIECES     512u /* of 2 MB, in 1 GB */
 #define BLOCKS     6u   /* GBs of the machine, from 1: slot n is at home in block n + 1 */

@@ -126,8 +126,10 @@ static void a_line_may_come_in_pieces(void **state)
         char one[2] = { *piece, '\0' };
 
         assert_int_equal(told, 0);
+        assert_int_equal(target_is_half_read(), piece[0] != 't' || piece[1] != 'a');
         assert_false(listen_to(one));
     }
+    assert_false(target_is_half_read());
     assert_int_equal(told, 777);
 }
 

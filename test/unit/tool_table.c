@@ -28,7 +28,10 @@ static const char promised[] =
     "\"ns\":1500000000,\"pause_ns_max\":5043000,\"ballooned_frames\":524288,"
     "\"untouched_frames\":1024,\"sweep_bytes_read\":4194304,\"populates\":" COUNTS(
         4, 180, 0) ","
-                   "\"reclaimed\":" COUNTS(0, 32, 0) ",\"sweeps\":" COUNTS(0, 2, 1) "}}}]}";
+                   "\"gathered\":2,\"moves\":" COUNTS(
+                       5, 3, 0) ","
+                                "\"reclaimed\":" COUNTS(0, 32, 0) ",\"sweeps\":" COUNTS(0, 2,
+                                                                                        1) "}}}]}";
 
 static const char given[] =
     "{\"guests\":[{\"id\":1,\"name\":\"linux\",\"exit_reason\":\"poweroff\",\"details\":\"\","
@@ -88,6 +91,7 @@ static void how_the_promise_was_kept_is_told(void **state)
     assert_line(text, "  populates  1g 4, 2m 180; 0.000351 for each frame ballooned\n");
     assert_line(text, "  ballooned  524288 frames, 2048 MB\n");
     assert_line(text, "  reclaimed  2m 32; 3 sweeps read 4 MB\n");
+    assert_line(text, "  moved      2m 3, 4k 5; 2 whole GBs came together\n");
     assert_line(text, "  untouched  4 MB of what is populated\n");
     assert_line(text, "  pause      5.043 ms at the longest; waited for memory 2 times\n");
     assert_line(text, "  not 1 GB   special 1, populated_in_debt 2\n");
