@@ -109,6 +109,8 @@ static void print_promise(const cJSON *guest)
     begin_counts("reclaimed", member(end, "reclaimed"));
     printf("; %.0f sweeps read %.0f MB\n", report_sum(member(end, "sweeps")),
            report_number(end, "sweep_bytes_read") / (double)MB);
+    begin_counts("moved", member(end, "moves"));
+    printf("; %.0f whole GBs came together\n", report_number(end, "gathered"));
     printf("  %-10s %.0f MB of what is populated\n", "untouched",
            report_number(end, "untouched_frames") / 256);
     printf("  %-10s %.3f ms at the longest; waited for memory %.0f times\n", "pause",
