@@ -16,6 +16,10 @@
 
 enum { ORDER_4K = 0, ORDER_2M = 9, ORDER_1G = 18 };
 
+/* A CALL to the instruction that this processor's vendor gave for it; registers as it wants them. */
+#define HYPERCALL "call *hypercall_instruction"
+bool processor_is_intel(void);
+
 /* The private hypercall (hv/test_calls.h). */
 int64_t host_split(uint64_t gfn, unsigned order);
 int64_t host_merge(uint64_t gfn, unsigned order);

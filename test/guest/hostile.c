@@ -123,7 +123,7 @@ static void one_hypercall(void)
     if (number == 63 && command == 4)
         return; /* prints */
     if (!is_suicide(number, command))
-        TRY("vmmcall", number, command, second, third);
+        TRY(HYPERCALL, number, command, second, third);
 }
 
 static void one_msr(void)
@@ -159,6 +159,22 @@ static void one_instruction(void)
     uint64_t value = next();
 
     TRY("mov %%rdi, %%rcx; xor %%ecx, %%ecx; cpuid", plausible(), 0, 0, 0);
+    TRY("vmmcall", plausible() | 64, 0, 0, 0);
+    TRY("vmcall", plausible() | 64, 0, 0, 0);
+    TRY("vmxon buffer", 0, 0, 0, 0);
+    TRY("vmclear buffer", 0, 0, 0, 0);
+    TRY("vmptrld buffer", 0, 0, 0, 0);
+    TRY("vmptrst buffer", 0, 0, 0, 0);
+    TRY("vmread %%rax, %%rdi", value & 0xffff, 0, 0, 0);
+    TRY("vmwrite %%rdi, %%rax", value & 0xffff, value, 0, 0);
+    TRY("vmlaunch", 0, 0, 0, 0);
+    TRY("vmresume", 0, 0, 0, 0);
+    TRY("vmxoff", 0, 0, 0, 0);
+    TRY("invept buffer, %%rax", 2, 0, 0, 0);
+    TRY("invvpid buffer, %%rax", 2, 0, 0, 0);
+    TRY("getsec", 0, 0, 0, 0);
+    TRY("mov %%cr4, %%rax; bts $13, %%rax; mov %%rax, %%cr4", 0, 0, 0, 0);
+    TRY("mov %%cr0, %%rax; bts $29, %%rax; mov %%rax, %%cr0", 0, 0, 0, 0);
     TRY("vmrun", plausible(), 0, 0, 0);
     TRY("vmload", plausible(), 0, 0, 0);
     TRY("vmsave", plausible(), 0, 0, 0);
