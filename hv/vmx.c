@@ -23,10 +23,10 @@
 
 bool vmx_enter(struct registers *guest, uint64_t launched);
 
-#define DR6_AT_RESET   0xffff0ff0u
-#define SLICES_PER_MS  1u /* how often a guest with interrupts off is looked at */
-#define TASK_PRIORITY  0x80u /* in the virtual APIC's page */
-#define NOT_ENTERED    UINT64_MAX /* exit code for people: see info 0 */
+#define DR6_AT_RESET  0xffff0ff0u
+#define SLICES_PER_MS 1u         /* how often a guest with interrupts off is looked at */
+#define TASK_PRIORITY 0x80u      /* in the virtual APIC's page */
+#define NOT_ENTERED   UINT64_MAX /* exit code for people: see info 0 */
 
 /* Exceptions with an error code: 8, 10 to 14, 17. */
 #define HAS_ERROR_CODE 0x27d00u
@@ -144,8 +144,8 @@ static bool vmx_enable(void)
     }
     msr_bitmap_fill(bitmap);
     vmx.msr_bitmap = physical_of(bitmap);
-    vmx.slice = (uint32_t)(clock_tsc_khz() / SLICES_PER_MS >>
-                           (rdmsr(MSR_VMX_MISC) & VMX_MISC_TIMER_RATE));
+    vmx.slice =
+        (uint32_t)(clock_tsc_khz() / SLICES_PER_MS >> (rdmsr(MSR_VMX_MISC) & VMX_MISC_TIMER_RATE));
     vmx.xsave = cpu_has(CPU_XSAVE);
     vmx.rdtscp = vmx.controls.secondary & SECONDARY_RDTSCP;
     if (vmx.rdtscp)
@@ -211,8 +211,8 @@ static bool vmx_vcpu_init(struct vcpu *vcpu, struct entry_state entry)
         return false;
     }
     *self = (struct vmx_vcpu){ .vmcs = vmcs, .virtual_apic = virtual_apic, .dr6 = DR6_AT_RESET };
-    self->eptp = p2m_root_address(&vcpu->domain->p2m) | EPTP_WRITE_BACK | EPTP_WALK_4 |
-                 EPTP_ACCESSED;
+    self->eptp =
+        p2m_root_address(&vcpu->domain->p2m) | EPTP_WRITE_BACK | EPTP_WALK_4 | EPTP_ACCESSED;
     vcpu->vendor = self;
     of(vcpu);
     vmx_write_controls(&vmx.controls);
@@ -298,8 +298,8 @@ static uint32_t update_blocking(struct vmx_vcpu *self, uint64_t rip)
 static void load_event(struct vmx_vcpu *self, const struct registers *registers)
 {
     uint32_t blocked = update_blocking(self, registers->rip);
-    bool open = (registers->rflags & RFLAGS_INTERRUPT) &&
-                !(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
+    bool open =
+        (registers->rflags & RFLAGS_INTERRUPT) && !(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
     uint32_t primary = vmx.controls.primary;
 
     self->injected = self->offered && open && !self->event;
@@ -347,8 +347,7 @@ static void read_control(struct control *control)
     control->cr4 = vmread(VMCS_GUEST_CR4) & ~CR4_KEPT;
     control->efer = vmread(VMCS_GUEST_EFER);
     control->cpl = RIGHTS_DPL(vmread(VMCS_GUEST_SS_RIGHTS));
-    control->code64 =
-        (control->efer & EFER_LMA) && (vmread(VMCS_GUEST_CS_RIGHTS) & RIGHTS_CODE64);
+    control->code64 = (control->efer & EFER_LMA) && (vmread(VMCS_GUEST_CS_RIGHTS) & RIGHTS_CODE64);
 }
 
 /* ---- run ------------------------------------------------------------------------------------ */
@@ -396,8 +395,7 @@ static void load(struct vcpu *vcpu, struct vmx_vcpu *self)
     vmwrite(VMCS_GUEST_RSP, registers->rsp);
     vmwrite(VMCS_GUEST_RIP, registers->rip);
     vmwrite(VMCS_GUEST_RFLAGS, registers->rflags);
-    vmwrite(VMCS_PREEMPTION_TIMER,
-            registers->rflags & RFLAGS_INTERRUPT ? UINT32_MAX : vmx.slice);
+    vmwrite(VMCS_PREEMPTION_TIMER, registers->rflags & RFLAGS_INTERRUPT ? UINT32_MAX : vmx.slice);
 }
 
 static void store(struct vcpu *vcpu, struct vmx_vcpu *self)

@@ -232,9 +232,9 @@ enum vmx_reason {
 #define PORT_STRING              (1u << 4)
 #define PORT_REP                 (1u << 5)
 
-#define CONTROL_REGISTER(qualification)         ((unsigned)(qualification)&0xf)
-#define CONTROL_REGISTER_IS_MOV(qualification)  (((qualification)&0x30) == 0)
-#define CONTROL_REGISTER_SOURCE(qualification)  ((unsigned)(qualification) >> 8 & 0xf)
+#define CONTROL_REGISTER(qualification)        ((unsigned)(qualification)&0xf)
+#define CONTROL_REGISTER_IS_MOV(qualification) (((qualification)&0x30) == 0)
+#define CONTROL_REGISTER_SOURCE(qualification) ((unsigned)(qualification) >> 8 & 0xf)
 
 /* What a VMCS says of an exit. */
 struct vmcs_exit {

@@ -13,6 +13,7 @@
 #include "say.h"
 
 enum accelerator { ACCEL_AUTO, ACCEL_TCG, ACCEL_KVM };
+enum emulator { EMULATOR_QEMU, EMULATOR_BOCHS };
 enum eye { EYE_IF_TIMED, EYE_ALWAYS, EYE_NEVER }; /* the default: unless runs must be repeatable */
 
 #define TIMEOUT_NONE UINT32_MAX
@@ -33,6 +34,7 @@ struct options {
     const char *out;       /* directory for report.json and logs */
     const char *fragment;  /* NULL, "2m", "4k" */
     const char *max_order; /* NULL, "1g", "2m", "4k" */
+    enum emulator emulator;
     enum accelerator accelerator;
     enum eye eye;
     bool counted;  /* --icount: time is counted instructions, two runs are alike */

@@ -15,7 +15,8 @@
 #include "serial.h"
 
 struct machine {
-    const char *accelerator; /* "tcg", "kvm" */
+    const char *emulator;    /* "qemu", "bochs" */
+    const char *accelerator; /* "tcg", "kvm", "none" */
     const char *cpu;
     uint64_t memory;          /* bytes */
     uint64_t low_size;        /* of them below 4 GB */
@@ -52,7 +53,8 @@ bool qemu_gives_shell(void);
  */
 void qemu_complaint(const struct machine *machine, char complaint[COMPLAINT_SIZE]);
 
-/* Ends the emulator, at once, and waits for it. Harmless when it does not run. */
-void qemu_kill(struct machine *machine);
+/* For whoever starts the machine another way. Errors: FAILED, BAD_INPUT; said in one line. */
+enum outcome machine_open_image(struct machine *machine);
+enum outcome machine_command_line(struct machine *machine, const struct options *options);
 
 #endif

@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "bochs.h"
 #include "eye.h"
 #include "judge.h"
 #include "kernel.h"
 #include "memory_size.h"
+#include "process.h"
 #include "qemu.h"
 #include "report.h"
 #include "run.h"
@@ -48,11 +51,26 @@ static enum guest_kind kind_of_guest(const struct options *options)
                                                                                    : GUEST_OTHER;
 }
 
+/* The emulators differ in how a machine is made, started, and heard when it complains. */
+struct emulator_verbs {
+    const char *name;
+    enum outcome (*choose)(struct machine *machine, const struct options *options,
+                           uint64_t module_bytes);
+    enum outcome (*start)(struct machine *machine, const struct options *options);
+    void (*complaint)(const struct machine *machine, char complaint[COMPLAINT_SIZE]);
+};
+
+static const struct emulator_verbs emulators[] = {
+    [EMULATOR_QEMU] = { "QEMU", qemu_choose, qemu_start, qemu_complaint },
+    [EMULATOR_BOCHS] = { "Bochs", bochs_choose, bochs_start, bochs_complaint },
+};
+
 /* Settles what depends on where and how we are run. */
 static enum outcome settle_options(struct options *options)
 {
     if (options->eye == EYE_IF_TIMED)
-        options->eye = options->counted ? EYE_NEVER : EYE_ALWAYS;
+        options->eye =
+            options->counted || options->emulator == EMULATOR_BOCHS ? EYE_NEVER : EYE_ALWAYS;
     if (options->eye == EYE_ALWAYS && !eye_exists())
         return failed("there is no program \"eye\" beside this one; `make build` makes it, and "
                       "--no-eye does without");
@@ -77,7 +95,9 @@ static void tell_failure(const struct machine *machine, const struct options *op
 static enum outcome conclude(const struct machine *machine, const struct options *options,
                              struct report *report, struct closing *closing)
 {
-    qemu_complaint(machine, closing->complaint);
+    emulators[options->emulator].complaint(machine, closing->complaint);
+    if (options->emulator == EMULATOR_BOCHS && report->exit_code) /* its status says nothing */
+        closing->status = W_EXITCODE(report->exit_code * 2 + 1, 0);
     enum outcome outcome = judge(report, closing);
 
     if (!report->error)
@@ -119,15 +139,16 @@ enum outcome run(struct options *options)
     if (outcome == GOOD)
         outcome = open_modules(&machine, options, &module_bytes);
     if (outcome == GOOD)
-        outcome = qemu_choose(&machine, options, module_bytes);
+        outcome = emulators[options->emulator].choose(&machine, options, module_bytes);
     if (outcome != GOOD)
         return outcome;
 
     memory_format(machine.memory, memory);
     memory_format(options->memory, guest);
-    say("booting QEMU (%s, %s, %s) with a guest of %s%s", machine.accelerator, machine.cpu, memory,
-        guest, options->eye == EYE_ALWAYS ? ", watched from outside" : "");
-    outcome = qemu_start(&machine, options);
+    say("booting %s (%s, %s, %s) with a guest of %s%s", emulators[options->emulator].name,
+        machine.accelerator, machine.cpu, memory, guest,
+        options->eye == EYE_ALWAYS ? ", watched from outside" : "");
+    outcome = emulators[options->emulator].start(&machine, options);
     if (outcome != GOOD)
         return outcome;
 
@@ -136,7 +157,7 @@ enum outcome run(struct options *options)
     outcome = session_run(&machine, options, &report, &closing);
     if (outcome == GOOD)
         outcome = conclude(&machine, options, &report, &closing);
-    qemu_kill(&machine);
+    process_kill(&machine.pid);
     cJSON_Delete(report.root);
     return outcome;
 }
