@@ -14,6 +14,7 @@
 
 #define EMULATOR      "bochs-bin"
 #define DIRECTORY     "bochs" /* in --out */
+#define LOG           "bochs.log"
 #define CPU_DEFAULT   "corei7_skylake_x"
 #define MEMORY_MOST   (3 * GB) /* what it has above is out of this machine's reach */
 #define RESIDENT_MOST (2 * GB) /* it keeps the rest in a file */
@@ -59,7 +60,7 @@ static void write_settings(FILE *file, const struct machine *machine, const stru
             "com1: enabled=1, mode=file, dev=/proc/self/fd/%d\n"
             "com2: enabled=1, mode=file, dev=/proc/self/fd/%d\n"
             "clock: sync=none, time0=utc\n"
-            "log: bochs.log\n"
+            "log: " LOG "\n"
             "panic: action=fatal\n"
             "error: action=report\n",
             machine->cpu, (unsigned long long)(machine->memory / MB),
@@ -116,7 +117,7 @@ enum outcome bochs_start(struct machine *machine, const struct options *options)
     snprintf(directory, sizeof directory, "%.4000s/" DIRECTORY, options->out);
     if (!path_make_directory(directory))
         return failed("%s: %s", directory, strerror(errno));
-    snprintf(machine->log, sizeof machine->log, "%.4000s/bochs.log", directory);
+    snprintf(machine->log, sizeof machine->log, "%.4000s/" LOG, directory);
     enum outcome outcome = machine_open_image(machine);
     if (outcome == GOOD)
         outcome = iso_make(machine, directory);
@@ -132,19 +133,31 @@ enum outcome bochs_start(struct machine *machine, const struct options *options)
     return outcome;
 }
 
-void bochs_complaint(const struct machine *machine, char complaint[COMPLAINT_SIZE])
+/* The last such line of this log, if there is one. */
+static void find_panic(const char *name, char complaint[COMPLAINT_SIZE])
 {
-    static const char mark[] = ">>PANIC<< ";
+    static const char mark[] = ">>PANIC<< ", shutdown[] = "Shutdown port"; /* a good end */
     char line[COMPLAINT_SIZE];
-    FILE *log = fopen(machine->log, "re");
+    FILE *log = fopen(name, "re");
 
-    *complaint = '\0';
     while (log && fgets(line, sizeof line, log)) {
         const char *at = strstr(line, mark);
-        if (at && !strstr(at, "Shutdown port")) /* that is how it ends well */
+        if (at && !strstr(at, shutdown))
             snprintf(complaint, COMPLAINT_SIZE, "%.*s", (int)strcspn(at + strlen(mark), "\n"),
                      at + strlen(mark));
     }
     if (log)
         fclose(log);
+}
+
+/* Until it has read its settings it complains to its standard output. */
+void bochs_complaint(const struct machine *machine, char complaint[COMPLAINT_SIZE])
+{
+    char output[PATH_SIZE];
+
+    *complaint = '\0';
+    snprintf(output, sizeof output, "%.*soutput.log", (int)(strlen(machine->log) - strlen(LOG)),
+             machine->log);
+    find_panic(output, complaint);
+    find_panic(machine->log, complaint);
 }
