@@ -281,12 +281,15 @@ static void note_debug_exception(uint64_t what)
     vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
 }
 
-/* An emulated instruction has run: what held events back until then does so no more. */
-static uint32_t update_blocking(struct vmx_vcpu *self, uint64_t rip)
+/*
+ * An emulated instruction has run, or ends in an exception: what held events back until then does
+ * so no more.
+ */
+static uint32_t update_blocking(const struct vmx_vcpu *self, uint64_t rip)
 {
     uint32_t blocked = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
 
-    if (rip == self->exit_rip)
+    if (rip == self->exit_rip && !self->event)
         return blocked;
     blocked &= ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS);
     vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocked);

@@ -312,10 +312,31 @@ static inline uint64_t vmread(enum vmcs_field field)
     return value;
 }
 
-/* A field that this processor does not have: the write goes nowhere, and the entry fails. */
+/* Every processor that has the controls which we want has the fields that are written here. */
 static inline void vmwrite(enum vmcs_field field, uint64_t value)
 {
     __asm__ volatile("vmwrite %1, %0" : : "r"((uint64_t)field), "r"(value) : "cc", "memory");
+}
+
+struct __attribute__((packed)) table_register {
+    uint16_t limit;
+    uint64_t base;
+};
+
+static inline struct table_register read_gdtr(void)
+{
+    struct table_register value;
+
+    __asm__ volatile("sgdt %0" : "=m"(value));
+    return value;
+}
+
+static inline struct table_register read_idtr(void)
+{
+    struct table_register value;
+
+    __asm__ volatile("sidt %0" : "=m"(value));
+    return value;
 }
 
 static inline void write_dr6(uint64_t value)

@@ -120,11 +120,6 @@ void vmx_write_controls(const struct vmx_controls *controls)
 
 /* ---- the host ------------------------------------------------------------------------------- */
 
-struct __attribute__((packed)) table_pointer {
-    uint16_t limit;
-    uint64_t base;
-};
-
 /* A descriptor's base lies in three pieces, and its last one in the next eight bytes. */
 static uint64_t task_state_base(const uint64_t *gdt)
 {
@@ -136,9 +131,8 @@ static uint64_t task_state_base(const uint64_t *gdt)
 /* FS, GS and the SYSENTER MSRs come back as 0: the host uses none of them. */
 void vmx_write_host_state(void)
 {
-    struct table_pointer gdt, idt;
+    uint64_t gdt = read_gdtr().base;
 
-    __asm__("sgdt %0; sidt %1" : "=m"(gdt), "=m"(idt));
     vmwrite(VMCS_HOST_CR0, read_cr0());
     vmwrite(VMCS_HOST_CR3, read_cr3());
     vmwrite(VMCS_HOST_CR4, read_cr4());
@@ -149,9 +143,9 @@ void vmx_write_host_state(void)
     vmwrite(VMCS_HOST_DS, SELECTOR_DATA);
     vmwrite(VMCS_HOST_ES, SELECTOR_DATA);
     vmwrite(VMCS_HOST_TR, SELECTOR_TSS);
-    vmwrite(VMCS_HOST_TR_BASE, task_state_base((const uint64_t *)(uintptr_t)gdt.base));
-    vmwrite(VMCS_HOST_GDTR_BASE, gdt.base);
-    vmwrite(VMCS_HOST_IDTR_BASE, idt.base);
+    vmwrite(VMCS_HOST_TR_BASE, task_state_base((const uint64_t *)(uintptr_t)gdt));
+    vmwrite(VMCS_HOST_GDTR_BASE, gdt);
+    vmwrite(VMCS_HOST_IDTR_BASE, read_idtr().base);
     vmwrite(VMCS_HOST_RIP, (uintptr_t)vmx_exit_point);
 }
 
