@@ -28,32 +28,15 @@ bool vmx_enter(struct registers *guest, uint64_t launched);
 #define TASK_PRIORITY 0x80u      /* in the virtual APIC's page */
 #define NOT_ENTERED   UINT64_MAX /* exit code for people: see info 0 */
 
-/* Exceptions with an error code: 8, 10 to 14, 17. */
-#define HAS_ERROR_CODE 0x27d00u
-
 /* The guest's own: it reads and writes them without us. */
 static const uint32_t live_msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK,
                                       MSR_KERNEL_GS_BASE };
-#define LIVE_MSRS (sizeof(live_msrs) / sizeof(live_msrs[0]))
+_Static_assert(sizeof(live_msrs) / sizeof(live_msrs[0]) == LIVE_MSRS, "each has its place");
 
 /* And these travel in the VMCS. */
 static const uint32_t switched_msrs[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
                                           MSR_FS_BASE, MSR_GS_BASE };
 #define SWITCHED_MSRS (sizeof(switched_msrs) / sizeof(switched_msrs[0]))
-
-/* One a vCPU, in a page of its own beside the two that the processor reads. */
-struct vmx_vcpu {
-    void *vmcs;
-    uint8_t *virtual_apic;
-    bool launched;
-    uint64_t eptp;
-    uint64_t live_msr[LIVE_MSRS], cr2, dr6; /* while another vCPU has the processor */
-    uint64_t exit_rip;                      /* the host has moved rip since: so much has run */
-    uint32_t event, error_code;             /* to be delivered at the next entry; 0: none */
-    uint8_t offered;
-    bool injected; /* the one offered */
-    bool taken;
-};
 
 /* One a CPU; there is one CPU so far. */
 static struct {
@@ -237,82 +220,15 @@ static bool vmx_offer_taken(struct vcpu *vcpu)
     return of(vcpu)->taken;
 }
 
-/* In real mode there are no error codes. */
 static void vmx_raise_exception(struct vcpu *vcpu, uint8_t vector)
 {
-    struct vmx_vcpu *self = of(vcpu);
-    bool has_code = (HAS_ERROR_CODE >> vector & 1) && (vmread(VMCS_GUEST_CR0) & CR0_PE);
-
-    self->event = EVENT_VALID | EVENT_EXCEPTION << 8 | vector | (has_code ? EVENT_HAS_CODE : 0);
-    self->error_code = 0;
+    vmx_event_raise(of(vcpu), vector);
 }
 
 static void vmx_raise_single_step(struct vcpu *vcpu)
 {
     write_dr6(read_dr6() | DR6_BS);
-    vmx_raise_exception(vcpu, EXCEPTION_DB);
-}
-
-/*
- * An exit can cut the delivery of an event short. Exceptions are delivered again. An interrupt that
- * was offered counts as not taken, and is offered again if it is still wanted. What an instruction
- * raises (INT, INT3, INTO) is not: rip is still there.
- */
-static void recover_event(struct vmx_vcpu *self)
-{
-    uint32_t event = (uint32_t)vmread(VMCS_VECTORING_EVENT);
-
-    self->event = 0;
-    self->taken = self->injected;
-    if (!(event & EVENT_VALID))
-        return;
-    if (EVENT_TYPE(event) == EVENT_INTERRUPT)
-        self->taken = false;
-    if (EVENT_TYPE(event) != EVENT_EXCEPTION)
-        return;
-    self->event = event & EVENT_DEFINED;
-    self->error_code = (uint32_t)vmread(VMCS_VECTORING_ERROR_CODE);
-}
-
-/* The exit came before the processor noted in DR6 and DR7 what the guest will look for there. */
-static void note_debug_exception(uint64_t what)
-{
-    write_dr6((read_dr6() & ~DR6_HITS) | (what & (DR6_HITS | DR6_BD | DR6_BS)));
-    vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
-}
-
-/*
- * An emulated instruction has run, or ends in an exception: what held events back until then does
- * so no more.
- */
-static uint32_t update_blocking(const struct vmx_vcpu *self, uint64_t rip)
-{
-    uint32_t blocked = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
-
-    if (rip == self->exit_rip && !self->event)
-        return blocked;
-    blocked &= ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS);
-    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocked);
-    vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
-    return blocked;
-}
-
-/* An exception comes first; an interrupt if the guest can take it now, else an exit when it can. */
-static void load_event(struct vmx_vcpu *self, const struct registers *registers)
-{
-    uint32_t blocked = update_blocking(self, registers->rip);
-    bool open =
-        (registers->rflags & RFLAGS_INTERRUPT) && !(blocked & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS));
-    uint32_t primary = vmx.controls.primary;
-
-    self->injected = self->offered && open && !self->event;
-    if (self->injected)
-        self->event = EVENT_VALID | EVENT_INTERRUPT << 8 | self->offered;
-    else if (self->offered)
-        primary |= PRIMARY_INTERRUPT_WINDOW;
-    vmwrite(VMCS_ENTRY_EVENT, self->event);
-    vmwrite(VMCS_ENTRY_ERROR_CODE, self->error_code);
-    vmwrite(VMCS_PRIMARY, primary);
+    vmx_event_raise(of(vcpu), EXCEPTION_DB);
 }
 
 /* ---- CR0 ------------------------------------------------------------------------------------ */
@@ -393,7 +309,7 @@ static void load(struct vcpu *vcpu, struct vmx_vcpu *self)
     const struct registers *registers = &vcpu->registers;
 
     load_unswitched(vcpu, self);
-    load_event(self, registers);
+    vmx_event_load(self, registers, vmx.controls.primary);
     self->virtual_apic[TASK_PRIORITY] = (uint8_t)vcpu->lapic.task_priority;
     vmwrite(VMCS_GUEST_RSP, registers->rsp);
     vmwrite(VMCS_GUEST_RIP, registers->rip);
@@ -417,13 +333,13 @@ static void store(struct vcpu *vcpu, struct vmx_vcpu *self)
     registers->rip = self->exit_rip = vmread(VMCS_GUEST_RIP);
     registers->rflags = vmread(VMCS_GUEST_RFLAGS);
     vcpu->lapic.task_priority = self->virtual_apic[TASK_PRIORITY];
-    recover_event(self);
+    vmx_event_recover(self);
     read_control(&vcpu->control);
     vmx_read_exit(&from, &vcpu->exit);
     if (VMX_REASON(from.reason) == VMX_CONTROL_REGISTER && vcpu->exit.reason == EXIT_AGAIN)
         show_cr0(vcpu);
     if (vcpu->exit.reason == EXIT_EXCEPTION && vcpu->exit.exception == EXCEPTION_DB)
-        note_debug_exception(from.qualification);
+        vmx_event_note_debug(from.qualification);
     if (VMX_REASON(from.reason) == VMX_EVENT && EVENT_TYPE(from.event) == EVENT_NMI)
         interrupt_nmi(); /* the exit has used it up */
 }

@@ -263,6 +263,36 @@ void vmx_write_controls(const struct vmx_controls *controls);
 void vmx_write_host_state(void);
 void vmx_write_guest_state(struct entry_state entry);
 
+/* ---- a vCPU --------------------------------------------------------------------------------- */
+
+#define LIVE_MSRS 5u /* that nobody switches */
+
+/* One a vCPU, in a page of its own beside the two that the processor reads. */
+struct vmx_vcpu {
+    void *vmcs;
+    uint8_t *virtual_apic;
+    bool launched;
+    uint64_t eptp;
+    uint64_t live_msr[LIVE_MSRS], cr2, dr6; /* while another vCPU has the processor */
+    uint64_t exit_rip;                      /* the host has moved rip since: so much has run */
+    uint32_t event, error_code;             /* to be delivered at the next entry; 0: none */
+    uint8_t offered;
+    bool injected; /* the one offered */
+    bool taken;
+};
+
+/* ---- events: vmx_event.c -------------------------------------------------------------------- */
+
+/* This exception, at the next entry; in place of what an exit cut short. */
+void vmx_event_raise(struct vmx_vcpu *self, uint8_t vector);
+
+/* Before an entry: what is to be delivered, with these primary controls. After one: what was. */
+void vmx_event_load(struct vmx_vcpu *self, const struct registers *registers, uint32_t primary);
+void vmx_event_recover(struct vmx_vcpu *self);
+
+/* A #DB that ended the guest's run, for these reasons. */
+void vmx_event_note_debug(uint64_t what);
+
 /* ---- instructions --------------------------------------------------------------------------- */
 
 /* Of those that a refusal is told of: false. [SDM "Conventions" in "VMX Instruction Reference"] */

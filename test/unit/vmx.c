@@ -154,6 +154,7 @@ static const uint64_t fake_gdt[5] = { 0, 0, 0, 0x12008b345678ffffull, 0x9a };
 #define interrupts_take()     ((void)0)
 #define interrupt_nmi()       ((void)processor.nmis++)
 #include "../../hv/vmx_state.c"
+#include "../../hv/vmx_event.c"
 #include "../../hv/vmx.c"
 
 /* ---- what stands around the files ----------------------------------------------------------- */
