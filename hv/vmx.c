@@ -198,6 +198,7 @@ static bool vmx_vcpu_init(struct vcpu *vcpu, struct entry_state entry)
         p2m_root_address(&vcpu->domain->p2m) | EPTP_WRITE_BACK | EPTP_WALK_4 | EPTP_ACCESSED;
     vcpu->vendor = self;
     of(vcpu);
+    vmx_write_zeroes();
     vmx_write_controls(&vmx.controls);
     vmx_write_host_state();
     vmx_write_guest_state(entry);

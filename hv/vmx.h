@@ -259,6 +259,7 @@ const char *vmx_choose_controls(struct vmx_controls *controls);
 #define CR4_KEPT CR4_VMXE
 
 /* All of the current VMCS but what belongs to this one guest's memory and time. */
+void vmx_write_zeroes(void);
 void vmx_write_controls(const struct vmx_controls *controls);
 void vmx_write_host_state(void);
 void vmx_write_guest_state(struct entry_state entry);

@@ -102,9 +102,42 @@ const char *vmx_choose_controls(struct vmx_controls *controls)
 }
 
 /*
+ * What a new VMCS holds is anybody's guess, and all of it counts: what nobody writes below is 0.
+ * [SDM "Software Use of Virtual-Machine Control Structures"]
+ */
+void vmx_write_zeroes(void)
+{
+    static const struct {
+        uint16_t first, last;
+    } fields[] = {
+        { 0x0800, 0x080e }, /* the guest's selectors */
+        { 0x0c00, 0x0c0c }, /* the host's */
+        { 0x2802, 0x2802 }, /* the guest's DEBUGCTL ... */
+        { 0x2806, 0x2806 }, /* ... and EFER */
+        { 0x4006, 0x400a }, /* page faults that exit; CR3s that do not */
+        { 0x400e, 0x4010 }, /* MSRs stored and loaded at an exit */
+        { 0x4014, 0x401c }, /* MSRs loaded at an entry, an event, the threshold of the TPR */
+        { 0x4800, 0x4826 }, /* the guest's limits and rights; interruptibility, activity */
+        { 0x482a, 0x482a }, /* its SYSENTER_CS */
+        { 0x4c00, 0x4c00 }, /* the host's */
+        { 0x6006, 0x6006 }, /* the guest's CR4 as it sees it */
+        { 0x6802, 0x6818 }, /* its CR3, CR4 and bases */
+        { 0x681c, 0x681c }, /* RSP */
+        { 0x6822, 0x6826 }, /* debug exceptions to come; SYSENTER_ESP, _EIP */
+        { 0x6c06, 0x6c08 }, /* the host's FS and GS */
+        { 0x6c10, 0x6c12 }, /* its SYSENTER_ESP, _EIP */
+    };
+
+    for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        for (unsigned field = fields[i].first; field <= fields[i].last; field += 2)
+            vmwrite(field, 0);
+    }
+}
+
+/*
  * #DB and #AC, because a guest can make their delivery raise them again, without end and with no
  * instruction between at which an interrupt could come: by way of the host, one can. A machine
- * check is the host's own. Fields that are not written here stay 0, as in a cleared VMCS.
+ * check is the host's own.
  */
 void vmx_write_controls(const struct vmx_controls *controls)
 {
