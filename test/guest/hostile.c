@@ -173,8 +173,6 @@ static void one_instruction(void)
     TRY("invept buffer, %%rax", 2, 0, 0, 0);
     TRY("invvpid buffer, %%rax", 2, 0, 0, 0);
     TRY("getsec", 0, 0, 0, 0);
-    TRY("mov %%cr4, %%rax; bts $13, %%rax; mov %%rax, %%cr4", 0, 0, 0, 0);
-    TRY("mov %%cr0, %%rax; bts $29, %%rax; mov %%rax, %%cr0", 0, 0, 0, 0);
     TRY("vmrun", plausible(), 0, 0, 0);
     TRY("vmload", plausible(), 0, 0, 0);
     TRY("vmsave", plausible(), 0, 0, 0);
@@ -187,8 +185,17 @@ static void one_instruction(void)
     TRY("mov %%edi, %%ecx; xsetbv", value & 0xff, value & 1, 0, 0);
 }
 
+/* Of the other vendor's emulated processor, neither gives the #GP that it should: see bad_state.c. */
+static void one_control_register(void)
+{
+    TRY("mov %%cr4, %%rax; bts $13, %%rax; mov %%rax, %%cr4", 0, 0, 0, 0);
+    TRY("mov %%cr0, %%rax; bts $29, %%rax; mov %%rax, %%cr0", 0, 0, 0, 0);
+}
+
 void test(void)
 {
+    bool intel = processor_is_intel();
+
     set_handlers();
     for (unsigned round = 0; round < ROUNDS; round++) {
         one_hypercall();
@@ -198,6 +205,8 @@ void test(void)
             one_port();
         if (round % 64 == 0)
             one_instruction();
+        if (round % 64 == 0 && intel)
+            one_control_register();
     }
     check(true, "still here", 0);
 }
