@@ -173,7 +173,7 @@ static void write_this_guests(const struct vcpu *vcpu, const struct vmx_vcpu *se
     vmwrite(VMCS_VIRTUAL_APIC, physical_of(self->virtual_apic));
 }
 
-/* Whose root page this was before may have left translations under it: they go. */
+/* Combined with the guest's own translations or not, under whatever VPID: all of these tables'. */
 static void vmx_flush(struct vcpu *vcpu)
 {
     const struct vmx_vcpu *self = vcpu->vendor;
@@ -203,7 +203,7 @@ static bool vmx_vcpu_init(struct vcpu *vcpu, struct entry_state entry)
     vmx_write_host_state();
     vmx_write_guest_state(entry);
     write_this_guests(vcpu, self);
-    vmx_flush(vcpu);
+    vmx_flush(vcpu); /* whose root page this was before may have left translations */
     vcpu->registers = (struct registers){ .rbx = entry.rbx, .rip = entry.rip, .rflags = 2 };
     vcpu->xcr0 = 1;
     return true;
