@@ -182,11 +182,12 @@ static void print_json(const struct sight *sight)
 {
     printf("{\"ram_1g\":%" PRIu64 ",\"ram_2m\":%" PRIu64 ",\"ram_4k\":%" PRIu64 ",", sight->ram[2],
            sight->ram[1], sight->ram[0]);
-    printf("\"special\":%" PRIu64 ",\"broken\":%" PRIu64 ",", sight->special, sight->broken);
+    printf("\"pod_1g\":%" PRIu64 ",\"pod_2m\":%" PRIu64 ",\"pod_4k\":%" PRIu64 ",",
+           sight->marked[2], sight->marked[1], sight->marked[0]);
+    printf("\"special\":%" PRIu64 ",\"broken\":%" PRIu64 ",\"untouched_frames\":%" PRIu64 ",",
+           sight->special, sight->broken, sight->untouched);
     printf("\"table_pages\":%" PRIu64 ",\"runs\":%" PRIu64 ",", sight->table_pages,
            sight->ram_runs);
-    printf("\"marked\":{\"1g\":%" PRIu64 ",\"2m\":%" PRIu64 ",\"4k\":%" PRIu64 "},",
-           sight->marked[2], sight->marked[1], sight->marked[0]);
     print_problems(sight);
     printf("}\n");
 }

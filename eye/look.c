@@ -109,6 +109,19 @@ static void add_to_runs(struct walk *walk, const struct found *found, uint64_t m
 
 /* ---- entries -------------------------------------------------------------------------------- */
 
+static void count_leaf(struct walk *walk, const struct found *found, enum type type)
+{
+    struct sight *sight = walk->sight;
+
+    if (!type_is_ram(type)) {
+        sight->special++;
+        return;
+    }
+    sight->ram[found->level]++;
+    if (!(found->entry & walk->format->accessed))
+        sight->untouched += frames_at(found->level);
+}
+
 /* Devices answer to addresses outside the memory file; everything else must lie in it. */
 static void look_at_leaf(struct walk *walk, const struct found *found)
 {
@@ -121,12 +134,11 @@ static void look_at_leaf(struct walk *walk, const struct found *found)
         add_entry_problem(sight, found, "a leaf, but its type has no frame");
         return;
     }
-    if (type_is_ram(type))
-        sight->ram[found->level]++;
-    else
-        sight->special++;
+    count_leaf(walk, found, type);
     if (type == TYPE_RAM_RO && (found->entry & walk->format->writable))
         add_entry_problem(sight, found, "read-only memory is writable");
+    if (type == TYPE_RAM_HELD && (found->entry & walk->format->writable))
+        add_entry_problem(sight, found, "memory whose writes are held off is writable");
     if (type != TYPE_MMIO &&
         !machine_offset(walk->machine, address, frames_at(found->level) * PAGE_SIZE, &offset))
         add_entry_problem(sight, found, "the leaf is not inside the machine's memory");

@@ -26,6 +26,7 @@ struct sight {
     uint64_t ram[SIZES], marked[SIZES];
     uint64_t special; /* leaves that are no RAM: host's pages and devices */
     uint64_t broken;
+    uint64_t untouched; /* frames under leaves of RAM that nobody has accessed */
     uint64_t table_pages;
     uint64_t ram_runs;
     uint64_t errors;

@@ -57,13 +57,14 @@ static const struct {
     bool ram, frame;
 } types[TYPE_COUNT] = {
     /* clang-format off */
-    [TYPE_INVALID] = { "invalid", false, false },
-    [TYPE_RAM_RW]  = { "ram_rw",  true,  true  },
-    [TYPE_RAM_RO]  = { "ram_ro",  true,  true  },
-    [TYPE_MMIO]    = { "mmio",    false, true  },
-    [TYPE_SPECIAL] = { "special", false, true  },
-    [TYPE_POD]     = { "pod",     false, false },
-    [TYPE_BROKEN]  = { "broken",  false, false },
+    [TYPE_INVALID]  = { "invalid",  false, false },
+    [TYPE_RAM_RW]   = { "ram_rw",   true,  true  },
+    [TYPE_RAM_RO]   = { "ram_ro",   true,  true  },
+    [TYPE_MMIO]     = { "mmio",     false, true  },
+    [TYPE_SPECIAL]  = { "special",  false, true  },
+    [TYPE_POD]      = { "pod",      false, false },
+    [TYPE_BROKEN]   = { "broken",   false, false },
+    [TYPE_RAM_HELD] = { "ram_held", true,  true  },
     /* clang-format on */
 };
 

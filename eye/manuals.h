@@ -66,6 +66,7 @@ enum type {
     TYPE_SPECIAL,
     TYPE_POD, /* populate on demand: frames promised, none there */
     TYPE_BROKEN,
+    TYPE_RAM_HELD, /* RAM whose writes are held off while somebody reads it */
     TYPE_COUNT
 };
 

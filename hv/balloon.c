@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ballooning; see balloon.h. Three sizes of work: a run is what follows one another in the guest's
- * list; a span is the next part of a run that one debt can hold; a frame is what is left when a
- * span can't be done as one.
+ * Ballooning; see balloon.h. A run is what follows one another in the guest's list. It is populated
+ * as one; it is given back by spans, which end where a region of 2 MB does, and frame by frame
+ * where something is refused.
  */
 #include "balloon.h"
 
 #include "balloon_spans.h"
-#include "flush.h"
 #include "guest_linear.h"
+#include "upkeep.h"
 
-/* Frames in the order in which the guest named them: from one end of the range or the other. */
-struct run {
-    struct gfn_range range;
-    enum direction direction;
-};
-
-/* ---- spans ---------------------------------------------------------------------------------- */
+/* ---- runs ----------------------------------------------------------------------------------- */
 
 /* Up to `most` frames from the leading end, none of them in another region than the first. */
 static struct gfn_range leading(const struct run *run, uint64_t most)
@@ -48,69 +42,32 @@ static void drop_leading(struct run *run, struct gfn_range span)
         run->range.end = span.from;
 }
 
-/* A whole region is one item of a debt, and any other span is as many as it has frames. What is
- * populated comes from the host as a region or as a frame. */
-static struct gfn_range next_span(const struct run *run, enum balloon_verb verb)
+/* How many frames, from the leading end; all of the run, unless something is refused. */
+static uint64_t decrease_run(struct domain *domain, struct run run)
 {
-    struct gfn_range span = leading(run, REGION);
+    uint64_t frames = gfn_range_frames(run.range);
 
-    if (gfn_range_frames(span) == REGION)
-        return span;
-    return leading(run, verb == BALLOON_DECREASE ? P2M_DEBT_MAX : 1);
-}
+    while (run.range.from.gfn < run.range.end.gfn) {
+        struct gfn_range span = leading(&run, REGION);
 
-/* ---- runs ----------------------------------------------------------------------------------- */
-
-static bool change_span(struct domain *domain, struct gfn_range span, enum direction direction,
-                        enum balloon_verb verb)
-{
-    return verb == BALLOON_DECREASE ? balloon_decrease_span(domain, span)
-                                    : balloon_populate_span(domain, span, direction);
-}
-
-/* The run loses what was done of it from its leading end; all of it, unless something is refused.
- */
-static void change_run(struct domain *domain, struct run *run, enum balloon_verb verb)
-{
-    while (run->range.from.gfn < run->range.end.gfn) {
-        struct gfn_range span = next_span(run, verb);
-
-        if (!change_span(domain, span, run->direction, verb)) {
-            span = leading(run, 1);
-            if (!change_span(domain, span, run->direction, verb))
-                return;
+        if (!balloon_decrease_span(domain, span)) {
+            span = leading(&run, 1);
+            if (!balloon_decrease_span(domain, span))
+                break;
         }
-        drop_leading(run, span);
+        drop_leading(&run, span);
     }
-}
-
-/* Take away again what was populated of an extent that was refused: its leading `frames`. */
-static void undo(struct domain *domain, struct run whole, uint64_t from, uint64_t frames)
-{
-    struct gfn_range done = whole.range;
-    struct run back = { .direction = UP };
-
-    if (whole.direction == UP)
-        done.from = gfn_add(done.from, from);
-    else
-        done.from = GFN(done.end.gfn - from - frames);
-    back.range = (struct gfn_range){ done.from, gfn_add(done.from, frames) };
-    change_run(domain, &back, BALLOON_DECREASE);
+    return frames - gfn_range_frames(run.range);
 }
 
 /* How many extents of the run were done whole. */
-static uint64_t change_extents(struct domain *domain, const struct run *run, unsigned order,
-                               enum balloon_verb verb)
+static uint64_t change_run(struct domain *domain, struct run run, unsigned order,
+                           enum balloon_verb verb)
 {
-    struct run rest = *run;
-    uint64_t done, part;
+    uint64_t frames = verb == BALLOON_DECREASE ? decrease_run(domain, run)
+                                               : balloon_populate_run(domain, run, order);
 
-    change_run(domain, &rest, verb);
-    done = gfn_range_frames(run->range) - gfn_range_frames(rest.range);
-    part = done & (order_frames(order) - 1);
-    if (part && verb == BALLOON_POPULATE)
-        undo(domain, *run, done - part, part);
-    return done >> order;
+    return frames >> order;
 }
 
 /* ---- the guest's list ----------------------------------------------------------------------- */
@@ -175,43 +132,56 @@ static uint64_t read_run(struct reader *reader, struct run *run)
     return count;
 }
 
-/* What became empty, or whole, gives its table pages back. */
-static void merge(struct domain *domain)
-{
-    while (p2m_has_candidates(&domain->p2m))
-        flush_merge(domain);
-}
+/* ---- when a call is over -------------------------------------------------------------------- */
 
+#define TIDY_MOST REGION /* so that no call takes long */
+
+/* The guest has given back all that it is to give back. */
 static void note_target(struct domain *domain)
 {
-    if (domain->target_reached || domain->target_frames == domain->memory_frames ||
-        balloon_ram_frames(domain) > domain->target_frames)
+    struct pod_account account = pod_account(&domain->pod);
+
+    if (domain->ballooned || domain->memory_frames == domain->maxmem_frames ||
+        account.entries + account.populated > domain->memory_frames)
         return;
-    domain->target_reached = true;
+    domain->ballooned = true;
     if (domain->on_target)
         domain->on_target(domain);
+}
+
+/* Tables go, and as much is cleared as came into hand: the next populate finds it ready. */
+static void tidy_up(struct domain *domain, uint64_t cached_before)
+{
+    struct pod_account account = pod_account(&domain->pod);
+    uint64_t came = account.cached > cached_before ? account.cached - cached_before : 0;
+
+    upkeep_merge(domain);
+    upkeep_clear(domain, came < TIDY_MOST ? came : TIDY_MOST);
+    if (!pod_in_debt(&account))
+        upkeep_merge_slots(domain);
+    upkeep_gather(domain, TIDY_MOST);
 }
 
 uint64_t balloon_change(struct vcpu *vcpu, const struct balloon_list *list, enum balloon_verb verb)
 {
     struct domain *domain = vcpu->domain;
     struct reader reader = { .vcpu = vcpu, .list = list };
-    uint64_t total = 0, count, done;
+    uint64_t cached_before = pod_account(&domain->pod).cached, total = 0, count, done;
     struct run run;
 
     do {
         count = read_run(&reader, &run);
-        done = count ? change_extents(domain, &run, list->order, verb) : 0;
+        done = count ? change_run(domain, run, list->order, verb) : 0;
         total += done;
     } while (count && done == count);
-    merge(domain);
+    tidy_up(domain, cached_before);
     note_target(domain);
     return total;
 }
 
-uint64_t balloon_ram_frames(const struct domain *domain)
+uint64_t balloon_frames(const struct domain *domain)
 {
-    struct p2m_counts counts = p2m_counts(&domain->p2m);
+    struct pod_account account = pod_account(&domain->pod);
 
-    return counts.ram[0] + (counts.ram[1] << ORDER_2M) + (counts.ram[2] << ORDER_1G);
+    return account.populated + account.cached + account.granted;
 }

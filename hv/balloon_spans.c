@@ -1,173 +1,146 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One span of ballooning; see balloon_spans.h.
+ * One span, or one run, of ballooning; see balloon_spans.h. Populating promises first and raises
+ * the cache by as much afterwards, so that more than is promised is never in hand.
  */
 #include "balloon_spans.h"
 
-#include <stddef.h>
-
-#include "cpu.h"
 #include "flush.h"
-#include "frames.h"
-#include "lib.h"
 #include "slots.h"
 
 /* ---- decrease ------------------------------------------------------------------------------- */
 
-/* Are these the guest's own to give? */
-static bool may_go(struct p2m_locked locked, struct gfn_range span)
+/* All tables that the span needs are there after the first call, so that no later one can fail. */
+static enum p2m_error decrease(struct domain *domain, struct gfn_range range)
 {
-    gfn_t gfn = span.from;
+    enum p2m_error error = P2M_OK;
 
-    while (gfn.gfn < span.end.gfn) {
-        struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+    while (error == P2M_OK && range.from.gfn < range.end.gfn) {
+        struct p2m_debt debt = P2M_NO_DEBT;
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
 
-        if (p2m_type_class(entry.type) == P2M_CLASS_OTHER)
-            return false;
-        gfn = GFN(frame_align_down(gfn.gfn, entry.order) + order_frames(entry.order));
+        error = pod_decrease(locked, &domain->pod, &range, &debt);
+        p2m_unlock(locked);
+        flush_settle(domain, &debt);
     }
-    return true;
+    return error;
 }
 
 bool balloon_decrease_span(struct domain *domain, struct gfn_range span)
 {
-    struct p2m_debt debt = P2M_NO_DEBT;
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct gfn_range range = span;
-    mfn_t none = INVALID_MFN;
-    bool done =
-        may_go(locked, span) && p2m_set_range(locked, &range, &none, P2M_INVALID, &debt) == P2M_OK;
-
-    p2m_unlock(locked);
-    if (debt.count > 0)
-        slot_note(domain, span.from, SLOT_BALLOONED);
-    flush_settle(domain, &debt);
-    return done;
+    if (decrease(domain, span) != P2M_OK)
+        return false;
+    slot_note(domain, span.from, SLOT_BALLOONED);
+    return true;
 }
 
 /* ---- populate ------------------------------------------------------------------------------- */
 
-static bool is_guest_ram(const struct domain *domain, struct gfn_range span)
+static gfn_t leading_frame(const struct run *run, uint64_t done)
 {
-    for (unsigned i = 0; i < domain->ram_count; i++)
-        if (span.from.gfn >= domain->ram[i].from.gfn && span.end.gfn <= domain->ram[i].end.gfn)
-            return true;
-    return false;
+    if (run->direction == UP)
+        return gfn_add(run->range.from, done);
+    return GFN(run->range.end.gfn - 1 - done);
 }
 
-/* Cleared, unless the map refuses it: then it was for nothing, and it is the host's again. */
-static bool give(struct domain *domain, gfn_t gfn, struct p2m_mapping mapping)
+/* The first `frames` of the run, as the guest counts. */
+static struct gfn_range leading(const struct run *run, uint64_t frames)
 {
-    struct p2m_debt debt = P2M_NO_DEBT;
-    struct p2m_locked locked;
+    if (run->direction == UP)
+        return (struct gfn_range){ run->range.from, gfn_add(run->range.from, frames) };
+    return (struct gfn_range){ GFN(run->range.end.gfn - frames), run->range.end };
+}
+
+/* From this frame on, how many of the range are left in the run's direction? */
+static uint64_t frames_ahead(const struct run *run, struct gfn_range range, gfn_t gfn)
+{
+    if (gfn.gfn < range.from.gfn || gfn.gfn >= range.end.gfn)
+        return 0;
+    return run->direction == UP ? range.end.gfn - gfn.gfn : gfn.gfn - range.from.gfn + 1;
+}
+
+/* How many frames from the leading end lie in the guest's RAM. */
+static uint64_t count_ram(const struct domain *domain, const struct run *run)
+{
+    uint64_t frames = gfn_range_frames(run->range), ahead = 0;
+
+    for (unsigned i = 0; i < domain->ram_count && ahead == 0; i++)
+        ahead = frames_ahead(run, domain->ram[i], leading_frame(run, 0));
+    return ahead < frames ? ahead : frames;
+}
+
+/* And how many of those are neither there nor promised. */
+static uint64_t count_empty(struct domain *domain, const struct run *run)
+{
+    uint64_t frames = count_ram(domain, run), count = 0;
+    struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+    while (count < frames) {
+        gfn_t gfn = leading_frame(run, count), first;
+        struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+
+        if (entry.type != P2M_INVALID)
+            break;
+        first = GFN(frame_align_down(gfn.gfn, entry.order));
+        count += frames_ahead(
+            run, (struct gfn_range){ first, gfn_add(first, order_frames(entry.order)) }, gfn);
+    }
+    p2m_unlock(locked);
+    return count < frames ? count : frames;
+}
+
+static enum p2m_error mark(struct domain *domain, struct gfn_range range)
+{
+    enum p2m_error error = P2M_OK;
+
+    while (error == P2M_OK && range.from.gfn < range.end.gfn) {
+        struct p2m_debt debt = P2M_NO_DEBT;
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        error = pod_mark(locked, &domain->pod, &range, &debt);
+        p2m_unlock(locked);
+        flush_settle(domain, &debt);
+    }
+    return error;
+}
+
+/* As far as the host has frames; what is in hand then. */
+static uint64_t set_cache(struct domain *domain, uint64_t frames)
+{
     enum p2m_error error;
 
-    if (!mfn_is_valid(mapping.mfn))
-        return false;
-    memset(direct_map(mapping.mfn.mfn << FRAME_SHIFT), 0, (size_t)FRAME_SIZE << mapping.order);
-    locked = p2m_lock(&domain->p2m);
-    error = p2m_set_entry(locked, gfn, mapping, &debt);
-    p2m_unlock(locked);
-    flush_settle(domain, &debt);
-    if (error == P2M_OK)
-        return true;
-    frames_free(mapping.mfn, mapping.order);
-    return false;
-}
-
-/* Nothing is there: asked first, so that a refusal costs no clearing. */
-static bool is_empty(struct domain *domain, gfn_t gfn, unsigned order)
-{
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct p2m_entry entry;
-    gfn_t end = gfn_add(gfn, order_frames(order));
-
     do {
-        entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
-        gfn = GFN(frame_align_down(gfn.gfn, entry.order) + order_frames(entry.order));
-    } while (entry.type == P2M_INVALID && gfn.gfn < end.gfn);
-    p2m_unlock(locked);
-    return entry.type == P2M_INVALID;
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        error = pod_set_cache_target(locked, &domain->pod, frames);
+        p2m_unlock(locked);
+    } while (error == P2M_AGAIN);
+    return pod_account(&domain->pod).cached;
 }
 
-static bool populate_region(struct domain *domain, gfn_t gfn)
+/* Promised, and as much more in hand; or nothing. How much more there was. */
+static uint64_t promise(struct domain *domain, struct gfn_range range)
 {
-    struct p2m_mapping mapping = { .order = ORDER_2M, .type = P2M_RAM_RW };
+    uint64_t before = pod_account(&domain->pod).cached, frames = gfn_range_frames(range), got = 0;
 
-    if (p2m_max_order(&domain->p2m) < ORDER_2M || !is_empty(domain, gfn, ORDER_2M))
-        return false;
-    mapping.mfn = frames_alloc(ORDER_2M, FRAME_RAM, domain->id);
-    return give(domain, gfn, mapping);
-}
-
-/* ---- placement ------------------------------------------------------------------------------ */
-
-/* Where the frame would be if all of its region lay in one block: known from the frame that was
- * given before it, else from any other of the region. */
-static mfn_t wanted_frame(struct domain *domain, gfn_t gfn, enum direction direction)
-{
-    gfn_t region = GFN(frame_align_down(gfn.gfn, ORDER_2M));
-    gfn_t at = direction == UP ? GFN(gfn.gfn - 1) : gfn_add(gfn, 1);
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), at);
-
-    if (frame_align_down(at.gfn, ORDER_2M) != region.gfn)
-        entry.type = P2M_INVALID;
-    for (uint64_t i = 0; entry.type != P2M_RAM_RW && i < REGION; i++)
-        entry = p2m_get_entry(p2m_locked_walking(locked), gfn_add(region, i));
-    p2m_unlock(locked);
-    return entry.type == P2M_RAM_RW ? MFN(entry.mfn.mfn + gfn.gfn - entry.gfn.gfn) : INVALID_MFN;
-}
-
-/* All of the frame's block of 2 MB but itself. */
-static void free_rest(mfn_t kept)
-{
-    for (unsigned order = 0; order < ORDER_2M; order++) {
-        uint64_t buddy = frame_align_down(kept.mfn, order) ^ order_frames(order);
-
-        frames_free(MFN(buddy), order);
+    if (mark(domain, range) == P2M_OK)
+        got = set_cache(domain, before + frames) - before;
+    if (got < frames) {
+        (void)decrease(domain, range); /* the very marks: no table is needed, nothing is pinned */
+        (void)set_cache(domain, before);
     }
+    return got;
 }
 
-/*
- * The first frame of its region, at its place in a free block of 2 MB. The rest of the block is for
- * those that follow, and is held back until the tables for this one are taken: they must not come
- * from there.
- */
-static bool populate_first(struct domain *domain, gfn_t gfn)
+uint64_t balloon_populate_run(struct domain *domain, struct run run, unsigned order)
 {
-    mfn_t block = frames_alloc(ORDER_2M, FRAME_RAM, domain->id);
-    struct p2m_mapping mapping = { .order = ORDER_4K, .type = P2M_RAM_RW };
-    bool done;
+    uint64_t frames = frame_align_down(count_empty(domain, &run), order), got;
 
-    if (!mfn_is_valid(block))
-        return false;
-    mapping.mfn = mfn_add(block, gfn.gfn % REGION);
-    done = give(domain, gfn, mapping);
-    free_rest(mapping.mfn);
-    return done;
-}
-
-static bool populate_frame(struct domain *domain, gfn_t gfn, enum direction direction)
-{
-    struct p2m_mapping mapping = { .order = ORDER_4K, .type = P2M_RAM_RW };
-
-    if (!is_empty(domain, gfn, ORDER_4K))
-        return false;
-    mapping.mfn = wanted_frame(domain, gfn, direction);
-    if (!mfn_is_valid(mapping.mfn) && populate_first(domain, gfn))
-        return true;
-    if (!mfn_is_valid(mapping.mfn) ||
-        !frames_alloc_at(mapping.mfn, ORDER_4K, FRAME_RAM, domain->id))
-        mapping.mfn = frames_alloc(ORDER_4K, FRAME_RAM, domain->id);
-    return give(domain, gfn, mapping);
-}
-
-bool balloon_populate_span(struct domain *domain, struct gfn_range span, enum direction direction)
-{
-    if (!is_guest_ram(domain, span))
-        return false;
-    if (gfn_range_frames(span) == REGION)
-        return populate_region(domain, span.from);
-    return populate_frame(domain, span.from, direction);
+    while (frames > 0) {
+        got = promise(domain, leading(&run, frames));
+        if (got == frames)
+            break;
+        frames = frame_align_down(got, order);
+    }
+    return frames;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A span of guest frames leaves the map, or gets frames from the host: what is small enough to be
- * one change of the map. A frame comes from the place in the machine that lets its region of 2 MB
- * be one leaf again. Refuses to know who asked, and what else was asked for.
+ * Guest frames that follow one another leave the map, or are promised again. Refuses to know who
+ * asked, and what else was asked for.
  */
 #ifndef HV_BALLOON_SPANS_H
 #define HV_BALLOON_SPANS_H
@@ -11,25 +10,29 @@
 
 #define REGION order_frames(ORDER_2M)
 
-/* Which way the caller goes through the guest's frames, span by span. */
-enum direction { UP, DOWN };
+/* Frames in the order in which the guest named them: from one end of the range or the other. */
+struct run {
+    struct gfn_range range;
+    enum direction { UP, DOWN } direction;
+};
 
 /*
- * balloon_decrease_span - nothing is there afterwards.
- *   Units:   a whole region, or up to P2M_DEBT_MAX frames of one.
+ * balloon_decrease_span - nothing is there afterwards, and nothing promised.
+ *   Units:   up to a region of 2 MB, all of it in one.
  *   Context: P2M not held; settles its own debts.
- *   Errors:  false, and nothing has changed: a page of the host's, a pinned one, beyond the map,
- *            or no table page to split with.
+ *   Errors:  false, and nothing has changed: a page of the host's, a pinned one, beyond the map, or
+ *            no table page to split with.
  */
 bool balloon_decrease_span(struct domain *domain, struct gfn_range span);
 
 /*
- * balloon_populate_span - cleared frames are there afterwards.
- *   Units:   a whole region, as one leaf, or one frame.
+ * balloon_populate_run - as much of the run as can be is promised afterwards, and in hand: the
+ * first touch populates it.
+ *   Units:   whole extents of 2^order frames, from the run's leading end; returns how many frames.
  *   Context: P2M not held; settles its own debts.
- *   Errors:  false, and nothing has changed: outside of the guest's RAM, not empty, or the host has
- *            no block of that size.
+ *   Errors:  it ends before an extent that is not all within the guest's RAM, not all empty, or for
+ *            which the host has no memory; what was begun of that is undone.
  */
-bool balloon_populate_span(struct domain *domain, struct gfn_range span, enum direction direction);
+uint64_t balloon_populate_run(struct domain *domain, struct run run, unsigned order);
 
 #endif

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The domain builder. The map is made of whole GBs: RAM up to 3 GB, the hole for the host's pages
- * in the fourth, the rest from 4 GB up; so that no slot is cut but the last.
+ * in the fourth, the rest from 4 GB up; so that no slot is cut but the last. Memory is given whole,
+ * or promised whole; what is loaded before the guest runs is populated like all that is touched.
  */
 #include "build.h"
 
 #include <stddef.h>
 
-#include "cpu.h"
+#include "clear.h"
 #include "flush.h"
 #include "frames.h"
-#include "lib.h"
+#include "print.h"
 #include "slots.h"
+#include "upkeep.h"
+
+/* ---- the map -------------------------------------------------------------------------------- */
 
 void build_layout(struct domain *domain, uint64_t frames)
 {
     uint64_t hole = GUEST_HOLE_FROM.gfn, low = frames < hole ? frames : hole;
     uint64_t high = frames - low, top = GUEST_HOLE_END.gfn + high;
 
-    domain->memory_frames = frames;
+    domain->maxmem_frames = frames;
     domain->ram[0] = (struct gfn_range){ GFN(0), GFN(low) };
     domain->ram[1] = (struct gfn_range){ GUEST_HOLE_END, GFN(top) };
     domain->ram_count = high ? 2 : 1;
@@ -26,10 +30,7 @@ void build_layout(struct domain *domain, uint64_t frames)
     domain->end = GFN(frame_align_down(top + 2 * order_frames(ORDER_1G) - 1, ORDER_1G));
 }
 
-static void clear(mfn_t mfn, unsigned order)
-{
-    memset(direct_map(mfn.mfn << FRAME_SHIFT), 0, (size_t)FRAME_SIZE << order);
-}
+/* ---- memory that is there ------------------------------------------------------------------- */
 
 /* The largest piece that the place in the guest, what is left, and the processor allow. */
 static unsigned largest_order(const struct domain *domain, gfn_t gfn, gfn_t end)
@@ -43,13 +44,13 @@ static unsigned largest_order(const struct domain *domain, gfn_t gfn, gfn_t end)
 }
 
 /* A whole slot that does not start as 1 GB: whose fault is it? */
-static void note_reason(struct domain *domain, gfn_t gfn, gfn_t end, unsigned order)
+static void note_reason(struct domain *domain, gfn_t gfn, unsigned order)
 {
     enum slot_reason reason = SLOT_NO_1G_FRAME;
 
     if (order == ORDER_1G)
         return;
-    if (order_frames(ORDER_1G) > end.gfn - frame_align_down(gfn.gfn, ORDER_1G))
+    if (!slot_is_all_ram(domain, gfn))
         reason = SLOT_PARTIAL;
     else if (p2m_max_order(&domain->p2m) < ORDER_1G)
         reason = SLOT_NO_1G_PROCESSOR;
@@ -73,7 +74,7 @@ static const char *give_piece(struct domain *domain, gfn_t gfn, unsigned *order)
             return "the host ran out of memory while the guest was built";
         *order -= ORDER_STEP;
     }
-    clear(mapping.mfn, *order);
+    clear_block(mapping.mfn, *order);
     mapping.order = *order;
     locked = p2m_lock(&domain->p2m);
     error = p2m_set_entry(locked, gfn, mapping, &debt);
@@ -95,14 +96,78 @@ static const char *build_range(struct domain *domain, struct gfn_range range)
 
         if (error)
             return error;
-        note_reason(domain, gfn, range.end, order);
+        note_reason(domain, gfn, order);
         gfn = gfn_add(gfn, order_frames(order));
     }
     return NULL;
 }
 
+/* ---- memory that is promised ---------------------------------------------------------------- */
+
+static enum p2m_error promise_range(struct domain *domain, struct gfn_range range)
+{
+    enum p2m_error error = P2M_OK;
+
+    while (error == P2M_OK && range.from.gfn < range.end.gfn) {
+        struct p2m_debt debt = P2M_NO_DEBT;
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        error = pod_mark(locked, &domain->pod, &range, &debt);
+        p2m_unlock(locked);
+        flush_settle(domain, &debt);
+    }
+    return error;
+}
+
+static enum p2m_error fill_cache(struct domain *domain)
+{
+    enum p2m_error error;
+
+    do {
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        error = pod_set_target(locked, &domain->pod, domain->memory_frames);
+        p2m_unlock(locked);
+    } while (error == P2M_AGAIN);
+    return error;
+}
+
+#define CLEAR_STEP     (uint64_t)(1u << (30 - FRAME_SHIFT)) /* frames from one line to the next */
+#define CLEAR_IS_QUICK (4 * CLEAR_STEP)
+
+/* All that is in hand, so that no populate has to. */
+static void clear_cache(struct domain *domain)
+{
+    uint64_t all = pod_account(&domain->pod).cached, cleared = 0, step;
+
+    while ((step = upkeep_clear(domain, CLEAR_STEP)) > 0) {
+        cleared += step;
+        if (all > CLEAR_IS_QUICK)
+            print("clearing the guest's memory: %lu of %lu MB\n", cleared >> (20 - FRAME_SHIFT),
+                  all >> (20 - FRAME_SHIFT));
+    }
+}
+
+static const char *promise_memory(struct domain *domain)
+{
+    enum p2m_error error = P2M_OK;
+
+    for (unsigned i = 0; error == P2M_OK && i < domain->ram_count; i++)
+        error = promise_range(domain, domain->ram[i]);
+    if (error == P2M_OK)
+        error = fill_cache(domain);
+    if (error == P2M_EMPTY)
+        return "the host ran out of memory while the guest was built";
+    if (error != P2M_OK)
+        return p2m_error_name(error);
+    clear_cache(domain);
+    return NULL;
+}
+
 const char *build_memory(struct domain *domain)
 {
+    if (domain->memory_frames < domain->maxmem_frames)
+        return promise_memory(domain);
     for (unsigned i = 0; i < domain->ram_count; i++) {
         const char *error = build_range(domain, domain->ram[i]);
 

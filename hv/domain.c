@@ -48,13 +48,42 @@ struct p2m_table_info *p2m_host_table_info(const struct p2m *p2m, mfn_t table)
 /* What is not RAM stays with whoever holds it: special pages outlive their place in the map. */
 void p2m_host_put_frames(struct p2m *p2m, const struct p2m_frames *frames)
 {
-    (void)p2m;
+    struct domain *domain = domain_of(p2m);
+
     if (p2m_type_class(frames->type) != P2M_CLASS_RAM)
         return;
     if (frames->became == P2M_BROKEN)
         frames_set_state(frames->mfn, frames->order, FRAME_BROKEN, FRAME_OWNER_HOST);
+    else if (pod_accept((struct p2m_locked){ p2m }, &domain->pod, frames))
+        frames_set_state(frames->mfn, frames->order, FRAME_CACHED, domain->id);
     else
         frames_free(frames->mfn, frames->order);
+}
+
+/* A map needs at most a table for each 2 MB, whatever is in it, and the cache a node. */
+static uint64_t table_quota(const struct domain *domain)
+{
+    uint64_t regions = domain->end.gfn >> ORDER_2M;
+
+    return regions + regions / 16 + 64;
+}
+
+/* What this guest's tables may still want stays with the host: memory without tables is none. */
+mfn_t p2m_host_alloc_frames(struct p2m *p2m, unsigned order)
+{
+    const struct domain *domain = domain_of(p2m);
+    uint64_t free = frames_count_of(FRAME_OWNER_HOST).frames[FRAME_FREE];
+    uint64_t has = frames_count_of(domain->id).frames[FRAME_TABLE];
+
+    if (free + has < table_quota(domain) + order_frames(order))
+        return INVALID_MFN;
+    return frames_alloc(order, FRAME_CACHED, domain->id);
+}
+
+void p2m_host_free_frames(struct p2m *p2m, mfn_t mfn, unsigned order)
+{
+    (void)p2m;
+    frames_free(mfn, order);
 }
 
 void p2m_host_assert_failed(const char *expression, const char *file, int line)
@@ -73,10 +102,13 @@ static const char *create_p2m(struct domain *domain, unsigned max_order)
         .end = domain->end,
         .mfn_end = MFN((uint64_t)1 << (cpu_physical_bits() - FRAME_SHIFT)),
         .max_order = max_order < largest ? max_order : largest,
-        .table_quota = (domain->end.gfn >> ORDER_2M) + 64, /* all of it in 4 KB pieces */
+        .table_quota = table_quota(domain),
     };
 
-    return p2m_create(&domain->p2m, &config) == P2M_OK ? NULL : "no frame for the guest's map";
+    if (p2m_create(&domain->p2m, &config) != P2M_OK)
+        return "no frame for the guest's map";
+    pod_create(&domain->pod, &domain->p2m, domain->pod_max_order);
+    return NULL;
 }
 
 static bool special_alloc(struct domain *domain, struct special_page *page)
@@ -119,22 +151,27 @@ static const char *create_special_pages(struct domain *domain)
     return good ? NULL : "no frames for the pages that the guest shares with the host";
 }
 
-static const char *check_memory(const struct domain_config *config)
+static const char *check_memory(const struct domain *domain)
 {
     static char error[120];
-    struct frame_counts counts = frames_count();
-    uint64_t has = counts.frames[FRAME_FREE], wants = config->memory_frames;
+    uint64_t has = frames_count_of(FRAME_OWNER_HOST).frames[FRAME_FREE];
+    uint64_t wants = domain->memory_frames;
 
-    if (wants == 0 || wants > (uint64_t)SLOTS_MAX / 2 << ORDER_1G)
-        return "guest.memory is out of range (4K to 256G)";
-    if (config->target_frames == 0 || config->target_frames > wants)
-        return "guest.target is out of range: at most guest.memory";
-    if (wants + (wants >> ORDER_2M) + 64 <= has)
+    if (wants + table_quota(domain) <= has)
         return NULL;
     format(error, sizeof(error),
            "the guest wants %lu MB, and the host has %lu MB free: lower guest.memory",
            wants >> (20 - FRAME_SHIFT), has >> (20 - FRAME_SHIFT));
     return error;
+}
+
+static const char *check_config(const struct domain_config *config)
+{
+    if (config->maxmem_frames == 0 || config->maxmem_frames > (uint64_t)SLOTS_MAX / 2 << ORDER_1G)
+        return "guest.maxmem is out of range (4K to 256G)";
+    if (config->memory_frames == 0 || config->memory_frames > config->maxmem_frames)
+        return "guest.memory is out of range: at most guest.maxmem";
+    return pvh_check(&config->image);
 }
 
 static const char *create_vcpu(struct domain *domain, const struct pvh_image *image)
@@ -149,16 +186,23 @@ static const char *create_vcpu(struct domain *domain, const struct pvh_image *im
 
 const char *domain_create(struct domain *domain, unsigned id, const struct domain_config *config)
 {
-    const char *error = check_memory(config);
+    const char *error = check_config(config);
 
-    if (!error)
-        error = pvh_check(&config->image);
     if (error)
         return error;
-    *domain = (struct domain){ .id = id, .test_calls = config->test_calls };
+    *domain = (struct domain){
+        .id = id,
+        .memory_frames = config->memory_frames,
+        .pod_max_order = config->pod_max_order,
+        .patience_ns = config->patience_ns,
+        .has_target = config->has_target,
+        .test_calls = config->test_calls,
+    };
     format(domain->name, sizeof(domain->name), "%s", config->name);
-    build_layout(domain, config->memory_frames);
-    domain->target_frames = config->target_frames;
+    build_layout(domain, config->maxmem_frames);
+    error = check_memory(domain);
+    if (error)
+        return error;
     domain->tsc_offset = -clock_tsc();
     domain->wall_seconds = rtc_read();
     vcpu_init(&domain->vcpu[0], domain, 0);
@@ -198,6 +242,7 @@ void domain_destroy(struct domain *domain)
     if (domain->vcpu[0].vendor)
         vendor->vcpu_destroy(&domain->vcpu[0]);
     locked = p2m_lock(&domain->p2m);
+    pod_empty(locked, &domain->pod);
     p2m_destroy(locked, &debt);
     p2m_unlock(locked);
     flush_settle(domain, &debt);
@@ -207,141 +252,6 @@ void domain_destroy(struct domain *domain)
     special_free(&domain->store_ring);
     for (unsigned i = 0; i < GUEST_ACPI_FRAMES; i++)
         special_free(&domain->acpi[i]);
-}
-
-/* ---- audit ---------------------------------------------------------------------------------- */
-
-/* Do all frames of this leaf belong here, in the state that its type calls for? By whole blocks. */
-static bool leaf_is_ours(const struct domain *domain, mfn_t mfn, unsigned order,
-                         enum frame_state state)
-{
-    uint64_t end = mfn.mfn + order_frames(order);
-
-    while (mfn.mfn < end) {
-        struct frame_info info = frames_look_up(mfn);
-
-        if (info.state != state || info.owner != domain->id)
-            return false;
-        mfn.mfn = frame_align_down(mfn.mfn, info.order) + order_frames(info.order);
-    }
-    return true;
-}
-
-static uint64_t audit_leaves(struct domain *domain, struct p2m_walking walking, uint64_t *ram)
-{
-    uint64_t errors = 0;
-    gfn_t gfn = GFN(0);
-
-    while (gfn.gfn < domain->end.gfn) {
-        struct p2m_entry entry = p2m_get_entry(walking, gfn);
-        bool is_ram = p2m_type_class(entry.type) == P2M_CLASS_RAM;
-
-        if (mfn_is_valid(entry.mfn) &&
-            !leaf_is_ours(domain, entry.mfn, entry.order, is_ram ? FRAME_RAM : FRAME_SPECIAL)) {
-            print("audit: gfn 0x%lx names frames that are not this guest's\n", gfn.gfn);
-            errors++;
-        }
-        if (is_ram)
-            *ram += order_frames(entry.order);
-        gfn = gfn_add(gfn, order_frames(entry.order));
-    }
-    return errors;
-}
-
-static uint64_t audit_frames(const struct domain *domain, const struct p2m_audit *report,
-                             uint64_t ram)
-{
-    struct frame_counts counts = frames_count_of(domain->id);
-    struct p2m_unpaid unpaid = p2m_unpaid(&domain->p2m);
-    const char *what = NULL;
-    uint64_t errors = frames_audit(&what);
-
-    if (errors)
-        print("audit: machine frames: %s (%lu errors)\n", what, errors);
-    if (counts.frames[FRAME_RAM] + counts.frames[FRAME_OWED] != ram + unpaid.ram ||
-        counts.frames[FRAME_TABLE] != report->recounted.tables + unpaid.tables) {
-        print("audit: the guest owns %lu RAM frames and %lu tables, its map holds %lu and "
-              "%lu\n",
-              counts.frames[FRAME_RAM], counts.frames[FRAME_TABLE], ram, report->recounted.tables);
-        errors++;
-    }
-    return errors;
-}
-
-static uint64_t audit_slots(struct domain *domain)
-{
-    struct slot_summary summary = domain_slots(domain);
-
-    if (summary.reasons[SLOT_WHOLE])
-        print("audit: %u slots are in pieces, and nobody said why\n", summary.reasons[SLOT_WHOLE]);
-    return summary.reasons[SLOT_WHOLE];
-}
-
-uint64_t domain_audit(struct domain *domain)
-{
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct p2m_audit report;
-    uint64_t errors, ram = 0;
-
-    p2m_audit(locked, &report);
-    for (unsigned i = 0; i < report.errors && i < P2M_AUDIT_DETAILS; i++)
-        print("audit: gfn 0x%lx, order %u: %s\n", report.detail[i].gfn.gfn, report.detail[i].order,
-              report.detail[i].what);
-    errors = report.errors + audit_leaves(domain, p2m_locked_walking(locked), &ram);
-    p2m_unlock(locked);
-    return errors + audit_frames(domain, &report, ram) + audit_slots(domain);
-}
-
-/* ---- slots ---------------------------------------------------------------------------------- */
-
-/* The first entry of the slot that maps anything, or its empty last one. */
-static struct p2m_entry first_in_slot(struct p2m_walking walking, gfn_t gfn)
-{
-    uint64_t end = gfn.gfn + order_frames(ORDER_1G);
-    struct p2m_entry entry = p2m_get_entry(walking, gfn);
-
-    while (entry.type == P2M_INVALID && gfn.gfn + order_frames(entry.order) < end) {
-        gfn = gfn_add(gfn, order_frames(entry.order));
-        entry = p2m_get_entry(walking, gfn);
-    }
-    return entry;
-}
-
-struct slot_summary domain_slots(struct domain *domain)
-{
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct slot_summary summary = { 0 };
-
-    for (uint64_t slot = 0; slot < domain->end.gfn >> ORDER_1G && slot < SLOTS_MAX; slot++) {
-        struct p2m_entry entry = first_in_slot(p2m_locked_walking(locked), GFN(slot << ORDER_1G));
-
-        if (entry.type == P2M_INVALID)
-            continue;
-        summary.slots++;
-        if (entry.order == ORDER_1G)
-            summary.whole++;
-        else
-            summary.reasons[domain->slot_reason[slot]]++;
-    }
-    p2m_unlock(locked);
-    return summary;
-}
-
-const char *slot_reason_name(enum slot_reason reason)
-{
-    static const char *const names[SLOT_REASONS] = {
-        [SLOT_WHOLE] = "unexplained",
-        [SLOT_SHARED_INFO] = "shared_info",
-        [SLOT_SPECIAL] = "special",
-        [SLOT_PARTIAL] = "partial",
-        [SLOT_NO_1G_FRAME] = "no_1g_frame",
-        [SLOT_NO_1G_PROCESSOR] = "no_1g_processor",
-        [SLOT_SPLIT_BY_TEST] = "split_by_test",
-        [SLOT_GUEST_MAPPING] = "guest_mapping",
-        [SLOT_BALLOONED] = "ballooned_piece",
-    };
-
-    return names[reason];
 }
 
 const char *stop_reason_name(enum stop_reason reason)
@@ -357,6 +267,8 @@ const char *stop_reason_name(enum stop_reason reason)
         [STOP_BAD_STATE] = "bad_state",
         [STOP_UNKNOWN_EXIT] = "unknown_exit",
         [STOP_HOST_BUG] = "host_bug",
+        [STOP_OUT_OF_MEMORY] = "out_of_pod_memory",
+        [STOP_OUT_OF_TABLES] = "out_of_table_pages",
     };
 
     return names[reason];

@@ -12,9 +12,12 @@
 
 struct domain_config {
     const char *name;
-    uint64_t memory_frames;
-    uint64_t target_frames; /* what its balloon is to leave it of them; the same: all */
+    uint64_t memory_frames; /* what it is to have */
+    uint64_t maxmem_frames; /* what it is promised; the same: it is there from the start */
     unsigned max_order;     /* of leaves: 0, 9 or 18; the processor may allow less */
+    unsigned pod_max_order; /* of what is populated on demand */
+    uint64_t patience_ns;   /* how long it waits when it has nothing in hand */
+    bool has_target;        /* its balloon is told what it is to have */
     bool test_calls;
     struct pvh_image image;
 };
@@ -42,8 +45,9 @@ uint64_t domain_audit(struct domain *domain);
 
 /* How the guest's 1 GB slots are mapped: whole + the sum over reasons = slots. */
 struct slot_summary {
-    unsigned slots; /* that hold anything */
+    unsigned slots; /* that hold any frames */
     unsigned whole;
+    unsigned promised;              /* that hold marks, and no frames */
     unsigned reasons[SLOT_REASONS]; /* [SLOT_WHOLE] counts slots in pieces without a known cause */
 };
 struct slot_summary domain_slots(struct domain *domain);

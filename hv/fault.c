@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Second-stage faults. So far a guest has all its memory from the start: a fault is either
- * spurious (another one mended the map first), or the guest touched what it does not have.
+ * Second-stage faults. A mark is populated; a write that a sweep holds off ends that; the rest is
+ * either spurious (another one mended the map first), or the guest touched what it does not have.
  */
 #include "fault.h"
 
 #include "lib.h"
+#include "populate.h"
+#include "reclaim.h"
 #include "vendor.h"
 
 /* A processor that keeps faulting where the map allows it walks other tables than ours. */
@@ -53,6 +55,10 @@ void fault_handle(struct vcpu *vcpu)
     domain->faults++;
     if (fault->reserved)
         stop_at(vcpu, STOP_HOST_BUG, &entry);
+    else if (entry.type == P2M_POD)
+        (void)populate(domain, entry.gfn); /* what it says, domain->stop says too */
+    else if (entry.type == P2M_RAM_HELD && fault->access & FAULT_WRITE)
+        reclaim_release(domain, entry.gfn);
     else if (p2m_type_rights(entry.type) & fault->access)
         try_again(vcpu, &entry);
     else

@@ -40,6 +40,7 @@ void flush_settle(struct domain *domain, struct p2m_debt *debt)
     }
     locked = p2m_lock(&domain->p2m);
     p2m_pay(locked, debt);
+    pod_trim(locked, &domain->pod);
     p2m_unlock(locked);
 }
 

@@ -11,7 +11,8 @@
 #include "guest.h"
 
 /*
- * flush_settle - settle and pay this debt; it is empty afterwards.
+ * flush_settle - settle and pay this debt; it is empty afterwards, and no more in hand than is
+ * promised.
  *   Context: the P2M's lock NOT held: a flush waits for other processors.
  */
 void flush_settle(struct domain *domain, struct p2m_debt *debt);

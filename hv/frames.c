@@ -140,21 +140,27 @@ static void block_cut(uint64_t frame, unsigned order)
     block_set(frame, order, whole.state, whole.owner);
 }
 
-/* A free block, not in a list yet, joins its free neighbours and goes into one. */
-static void block_join(uint64_t frame, unsigned order)
+static bool is_like(const struct frame_record *block, unsigned order, enum frame_state state,
+                    unsigned owner)
+{
+    return block->state == state && block->order == order && block->owner == owner;
+}
+
+/* A block that becomes this, not in a list yet, joins its neighbours that are this already. */
+static void block_join(uint64_t frame, unsigned order, enum frame_state state, unsigned owner)
 {
     for (; order < ORDER_1G; order++) {
         uint64_t buddy = frame ^ order_frames(order);
 
-        if (buddy >= frames_end || record[buddy].state != FRAME_FREE ||
-            record[buddy].order != order)
+        if (buddy >= frames_end || !is_like(&record[buddy], order, state, owner))
             break;
-        list_take(buddy, order);
+        if (state == FRAME_FREE)
+            list_take(buddy, order);
         block_clear(buddy);
         block_clear(frame);
         frame &= ~order_frames(order);
     }
-    block_set(frame, order, FRAME_FREE, FRAME_OWNER_HOST);
+    block_set(frame, order, state, owner);
 }
 
 static void count_move(struct frame_record from, enum frame_state state, unsigned owner,
@@ -247,8 +253,20 @@ void frames_free(mfn_t mfn, unsigned order)
     for (uint64_t frame = mfn.mfn; frame < end; frame += order_frames(piece)) {
         piece = next_allocated(frame, order, "free");
         count_move(record[frame], FRAME_FREE, FRAME_OWNER_HOST, order_frames(piece));
-        block_join(frame, piece);
+        block_join(frame, piece, FRAME_FREE, FRAME_OWNER_HOST);
     }
+}
+
+/* What a guest has in hand grows together here as well, so that a GB of it is one block again, and
+ * nobody has to look at its pieces. */
+static void set_state(uint64_t frame, unsigned order, enum frame_state state, unsigned owner)
+{
+    if (state == FRAME_CACHED) {
+        block_join(frame, order, state, owner);
+        return;
+    }
+    record[frame].state = (uint8_t)state;
+    record[frame].owner = (uint16_t)owner;
 }
 
 void frames_set_state(mfn_t mfn, unsigned order, enum frame_state state, unsigned owner)
@@ -261,8 +279,7 @@ void frames_set_state(mfn_t mfn, unsigned order, enum frame_state state, unsigne
     for (uint64_t frame = mfn.mfn; frame < end; frame += order_frames(piece)) {
         piece = next_allocated(frame, order, "set_state");
         count_move(record[frame], state, owner, order_frames(piece));
-        record[frame].state = (uint8_t)state;
-        record[frame].owner = (uint16_t)owner;
+        set_state(frame, piece, state, owner);
     }
 }
 
@@ -340,7 +357,8 @@ static void put_stretch(uint64_t from, uint64_t end, enum frame_state state)
         while (!frame_is_aligned(from, order) || order_frames(order) > end - from)
             order--;
         if (state == FRAME_FREE)
-            block_join(from, order); /* the stretch before may have been free as well */
+            block_join(from, order, state,
+                       FRAME_OWNER_HOST); /* the stretch before may have been free as well */
         else
             block_set(from, order, state, FRAME_OWNER_HOST);
         from += order_frames(order);

@@ -6,7 +6,7 @@
 #ifndef HV_GUEST_H
 #define HV_GUEST_H
 
-#include "p2m/p2m.h"
+#include "p2m/pod.h"
 
 struct domain;
 
@@ -155,21 +155,25 @@ enum stop_reason {
     STOP_BAD_ACCESS, /* touched what is neither memory nor a device */
     STOP_BAD_STATE,  /* asked for a state that the processor refuses */
     STOP_UNKNOWN_EXIT,
-    STOP_HOST_BUG, /* our own tables were malformed */
+    STOP_HOST_BUG,      /* our own tables were malformed */
+    STOP_OUT_OF_MEMORY, /* touched more than it has, and nobody gave it more */
+    STOP_OUT_OF_TABLES, /* no page for the tables that its memory needs */
     STOP_REASONS
 };
 
 /* Why a 1 GB slot of guest memory is not one 1 GB leaf. */
 enum slot_reason {
-    SLOT_WHOLE = 0,       /* it is */
-    SLOT_SHARED_INFO,     /* the guest laid its shared_info over a frame of it */
-    SLOT_SPECIAL,         /* it holds pages of the host's */
-    SLOT_PARTIAL,         /* the guest's memory ends inside */
-    SLOT_NO_1G_FRAME,     /* the host had no free 1 GB block */
-    SLOT_NO_1G_PROCESSOR, /* the processor, or a boot option, stops at 2 MB */
-    SLOT_SPLIT_BY_TEST,   /* a test guest asked for it */
-    SLOT_GUEST_MAPPING,   /* the guest laid another page (grants) over a frame of it */
-    SLOT_BALLOONED,       /* the guest's balloon took a piece out of it */
+    SLOT_WHOLE = 0,         /* it is */
+    SLOT_SHARED_INFO,       /* the guest laid its shared_info over a frame of it */
+    SLOT_SPECIAL,           /* it holds pages of the host's */
+    SLOT_PARTIAL,           /* the guest's memory ends inside */
+    SLOT_NO_1G_FRAME,       /* the host had no free 1 GB block */
+    SLOT_NO_1G_PROCESSOR,   /* the processor, or a boot option, stops at 2 MB */
+    SLOT_SPLIT_BY_TEST,     /* a test guest asked for it */
+    SLOT_GUEST_MAPPING,     /* the guest laid another page (grants) over a frame of it */
+    SLOT_BALLOONED,         /* the guest's balloon took a piece out of it */
+    SLOT_POPULATED_IN_DEBT, /* touched while the balloon still owed: in 2 MB leaves, or fewer */
+    SLOT_RECLAIMED,         /* a piece of it was all zeroes, and was taken back */
     SLOT_REASONS
 };
 #define SLOTS_MAX 512
@@ -251,17 +255,20 @@ struct domain {
     unsigned id; /* from 1; also the owner of its frames */
     char name[32];
     struct p2m p2m;
+    struct pod pod;
     struct vcpu vcpu[1];
 
-    uint64_t memory_frames;  /* what it was promised */
-    uint64_t target_frames;  /* what it is to balloon down to */
-    bool target_reached;     /* it has been there */
+    uint64_t maxmem_frames;  /* what it is promised */
+    uint64_t memory_frames;  /* what it is to have: its balloon's target */
+    bool ballooned;          /* it has been down there */
+    bool has_target;         /* its balloon is told; else it never acts */
+    unsigned pod_max_order;  /* nothing larger is populated: policy */
     struct gfn_range ram[2]; /* where its RAM is: below the hole, and above 4 GB */
     unsigned ram_count;
     gfn_t end; /* end of all that it may map: RAM, hole, and a window above */
 
     enum stop_reason stop;
-    char stop_details[96];
+    char stop_details[128];
 
     struct special_page shared_info;
     struct special_page console;
@@ -276,8 +283,14 @@ struct domain {
     uint64_t tsc_offset;            /* guest TSC = host TSC + this */
     uint8_t slot_reason[SLOTS_MAX]; /* by gfn >> 18; enum slot_reason, the first cause stays */
     uint64_t faults;                /* second-stage faults over its life */
+    uint64_t upkeep_ns;             /* when something was last done for it */
+    uint64_t gather_ns;             /* not before this is it looked for a GB to gather */
+    uint64_t pause_ns_max;          /* the longest that it stood still for a populate */
+    uint64_t waits;                 /* how often it waited for people to give it more memory */
+    uint64_t patience_ns;           /* how long each time */
+    bool (*on_dry)(struct domain *domain); /* has nothing in hand; true: it has by now */
     void (*on_phase)(struct domain *domain, unsigned phase); /* the guest marked a phase */
-    void (*on_target)(struct domain *domain); /* it has ballooned down to its target */
+    void (*on_target)(struct domain *domain); /* it has ballooned down to what it is to have */
     unsigned phases;       /* one bit a phase that it has marked: each counts once */
     uint64_t wall_seconds; /* UTC when its clock was 0; 0: not known */
     bool test_calls;       /* it has the private hypercall of test_calls.h */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest memory by guest-physical address; see guest_memory.h. `resolve` is the one place that turns
- * a guest frame into a pointer: where a promised frame will be populated, that is where.
+ * a guest frame into a pointer. Where it can't yet, `make_ready` populates what is promised, and
+ * ends what a sweep holds; then it is tried again.
  */
 #include "guest_memory.h"
 
 #include "cpu.h"
 #include "lib.h"
+#include "populate.h"
+#include "reclaim.h"
 
 /* What the host wants of a frame. */
 enum purpose { TO_READ, TO_WRITE };
@@ -18,6 +21,7 @@ static bool type_allows(enum p2m_type type, enum purpose purpose)
     case P2M_SPECIAL:
         return true;
     case P2M_RAM_RO:
+    case P2M_RAM_HELD:
         return purpose == TO_READ;
     default:
         return false;
@@ -34,6 +38,22 @@ static void *resolve(struct p2m_locked locked, gfn_t gfn, enum purpose purpose)
     if (purpose == TO_WRITE && p2m_mark_dirty(locked, gfn) != P2M_OK)
         return NULL;
     return direct_map(entry.mfn.mfn << FRAME_SHIFT);
+}
+
+/* Without the lock, for it takes time. Is it worth looking again? */
+static bool make_ready(struct domain *domain, gfn_t gfn, enum purpose purpose)
+{
+    struct p2m_locked locked = p2m_lock(&domain->p2m);
+    enum p2m_type type = p2m_get_entry(p2m_locked_walking(locked), gfn).type;
+
+    p2m_unlock(locked);
+    if (type == P2M_POD)
+        return populate(domain, gfn);
+    if (type == P2M_RAM_HELD && purpose == TO_WRITE) {
+        reclaim_release(domain, gfn);
+        return true;
+    }
+    return type_allows(type, purpose); /* somebody else was faster */
 }
 
 /* Part of a guest's memory, and what the host has on its side of the copy; both NULL: clear. */
@@ -69,13 +89,14 @@ static bool transfer_all(struct domain *domain, struct transfer transfer)
     while (transfer.size) {
         uint64_t offset = transfer.physical & (FRAME_SIZE - 1);
         size_t size = FRAME_SIZE - offset;
+        gfn_t gfn = GFN(transfer.physical >> FRAME_SHIFT);
         struct p2m_locked locked = p2m_lock(&domain->p2m);
-        uint8_t *frame = resolve(locked, GFN(transfer.physical >> FRAME_SHIFT), purpose);
+        uint8_t *frame = resolve(locked, gfn, purpose);
 
         if (frame)
             transfer_piece(&transfer, frame + offset, size < transfer.size ? size : transfer.size);
         p2m_unlock(locked);
-        if (!frame)
+        if (!frame && !make_ready(domain, gfn, purpose))
             return false;
     }
     return true;
@@ -99,13 +120,17 @@ bool guest_clear(struct domain *domain, uint64_t physical, size_t size)
 
 bool guest_pin(struct domain *domain, gfn_t gfn, struct guest_pointer *pointer)
 {
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    void *frame = resolve(locked, gfn, TO_WRITE);
+    void *frame;
 
     *pointer = (struct guest_pointer){ 0 };
-    if (frame && p2m_pin(locked, gfn) == P2M_OK)
-        *pointer = (struct guest_pointer){ .host = frame, .gfn = gfn };
-    p2m_unlock(locked);
+    do {
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        frame = resolve(locked, gfn, TO_WRITE);
+        if (frame && p2m_pin(locked, gfn) == P2M_OK)
+            *pointer = (struct guest_pointer){ .host = frame, .gfn = gfn };
+        p2m_unlock(locked);
+    } while (!frame && make_ready(domain, gfn, TO_WRITE));
     return pointer->host;
 }
 

@@ -23,6 +23,7 @@ int64_t hypercall_map_error(enum p2m_error error)
         return 0;
     case P2M_NO_MEMORY:
     case P2M_DEBT_FULL:
+    case P2M_EMPTY:
         return -XEN_ENOMEM;
     case P2M_BUSY:
         return -XEN_EBUSY;
@@ -52,7 +53,8 @@ static bool can_be_covered(struct p2m_locked locked, const struct domain *domain
             return false;
     }
     entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
-    return entry.type == P2M_RAM_RW || entry.type == P2M_INVALID || entry.type == P2M_POD;
+    return entry.type == P2M_RAM_RW || entry.type == P2M_RAM_HELD || entry.type == P2M_INVALID ||
+           entry.type == P2M_POD;
 }
 
 static enum p2m_error set_page(struct p2m_locked locked, gfn_t gfn, const struct special_page *page,
@@ -167,7 +169,7 @@ static int64_t change_reservation(struct vcpu *vcpu, uint64_t argument, enum bal
 
 /* ---- what memory there is ------------------------------------------------------------------- */
 
-/* What the guest has now, or what it was promised. */
+/* What the guest has now, or what it is promised. */
 static int64_t reservation(struct vcpu *vcpu, uint64_t argument, uint64_t frames)
 {
     domid_t id;
@@ -216,11 +218,14 @@ int64_t hypercall_memory(struct vcpu *vcpu, uint64_t command, uint64_t argument)
     case XENMEM_populate_physmap:
         return change_reservation(vcpu, argument, BALLOON_POPULATE);
     case XENMEM_current_reservation:
-        return reservation(vcpu, argument, balloon_ram_frames(vcpu->domain));
+        return reservation(vcpu, argument, balloon_frames(vcpu->domain));
     case XENMEM_maximum_reservation:
-        return reservation(vcpu, argument, vcpu->domain->memory_frames);
+        return reservation(vcpu, argument, vcpu->domain->maxmem_frames);
     case XENMEM_memory_map:
         return memory_map(vcpu, argument);
+    case XENMEM_get_pod_target: /* for whoever runs the machine */
+    case XENMEM_set_pod_target:
+        return -XEN_EPERM;
     default:
         return -XEN_ENOSYS;
     }

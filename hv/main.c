@@ -13,12 +13,14 @@
 #include "frames.h"
 #include "lib.h"
 #include "options.h"
+#include "patience.h"
 #include "print.h"
 #include "report.h"
 #include "vcpu.h"
 #include "vendor.h"
 
 #define GUEST_ID 1u
+#define NS_PER_S 1000000000ul
 
 const struct vendor *vendor;
 
@@ -61,12 +63,21 @@ static void describe_machine(void)
         print("this processor has no 1 GB pages: going on with 2 MB\n");
 }
 
+static uint64_t megabytes(uint64_t frames)
+{
+    return frames >> (20 - FRAME_SHIFT);
+}
+
 static void describe_map(struct domain *domain, const char *when)
 {
     struct p2m_counts counts = p2m_counts(&domain->p2m);
+    struct pod_account account = pod_account(&domain->pod);
 
     print("%s: %s has %lu x 1 GB, %lu x 2 MB, %lu x 4 KB of RAM in %lu table pages\n", domain->name,
           when, counts.ram[2], counts.ram[1], counts.ram[0], counts.tables);
+    if (account.entries > 0)
+        print("%s: %lu MB more are promised, and %lu MB are in hand for it\n", domain->name,
+              megabytes(account.entries), megabytes(account.cached));
 }
 
 static void on_phase(struct domain *domain, unsigned phase)
@@ -86,12 +97,15 @@ static void on_target(struct domain *domain)
 
 static const char *create_guest(const struct boot_info *info, const struct options *options)
 {
-    uint64_t target = options->guest_target ? options->guest_target : options->guest_memory;
+    uint64_t maxmem = options->guest_maxmem ? options->guest_maxmem : options->guest_memory;
     struct domain_config config = {
         .name = options->guest_name,
         .memory_frames = options->guest_memory >> FRAME_SHIFT,
-        .target_frames = target >> FRAME_SHIFT,
+        .maxmem_frames = maxmem >> FRAME_SHIFT,
         .max_order = options->max_order,
+        .pod_max_order = options->pod_max_order,
+        .patience_ns = options->pod_patience * NS_PER_S,
+        .has_target = options->guest_balloon,
         .test_calls = options->test_calls,
     };
 
@@ -125,6 +139,7 @@ static const char *run_guest(struct domain *domain)
 
     domain->on_phase = on_phase;
     domain->on_target = on_target;
+    domain->on_dry = patience_wait;
     describe_map(domain, "built");
     report_phase(domain, PHASE_BUILT);
     vcpu_run(&domain->vcpu[0]);

@@ -7,7 +7,8 @@
 #include "lib.h"
 #include "p2m/frame.h"
 
-#define LINE_MAX 512 /* of our own words; the guest's line may be longer */
+#define LINE_MAX     512  /* of our own words; the guest's line may be longer */
+#define PATIENCE_MAX 3600 /* seconds */
 
 static bool parse_number(const char *text, uint64_t *value)
 {
@@ -69,9 +70,15 @@ static bool set_memory(struct options *options, const char *value)
     return parse_size(value, &options->guest_memory);
 }
 
-static bool set_target(struct options *options, const char *value)
+static bool set_maxmem(struct options *options, const char *value)
 {
-    return parse_size(value, &options->guest_target) && options->guest_target > 0;
+    return parse_size(value, &options->guest_maxmem) && options->guest_maxmem > 0;
+}
+
+static bool set_balloon(struct options *options, const char *value)
+{
+    options->guest_balloon = strcmp(value, "on") == 0;
+    return options->guest_balloon || strcmp(value, "off") == 0;
 }
 
 static bool set_name(struct options *options, const char *value)
@@ -83,6 +90,16 @@ static bool set_name(struct options *options, const char *value)
 static bool set_max_order(struct options *options, const char *value)
 {
     return parse_order(value, &options->max_order);
+}
+
+static bool set_pod_max_order(struct options *options, const char *value)
+{
+    return parse_order(value, &options->pod_max_order);
+}
+
+static bool set_patience(struct options *options, const char *value)
+{
+    return parse_number(value, &options->pod_patience) && options->pod_patience <= PATIENCE_MAX;
 }
 
 static bool set_fragment(struct options *options, const char *value)
@@ -106,9 +123,12 @@ static const struct option {
     const char *expects;
 } option_table[] = {
     { "guest.memory", set_memory, "a multiple of 4K, like 512M or 3G" },
-    { "guest.target", set_target, "a multiple of 4K, like 512M or 3G" },
+    { "guest.maxmem", set_maxmem, "a multiple of 4K, like 512M or 3G" },
+    { "guest.balloon", set_balloon, "on or off" },
     { "guest.name", set_name, "at most 31 characters" },
     { "max_order", set_max_order, "4k, 2m or 1g" },
+    { "pod.max_order", set_pod_max_order, "4k, 2m or 1g" },
+    { "pod.patience", set_patience, "seconds, at most 3600" },
     { "fragment", set_fragment, "4k or 2m" },
     { "hold", set_hold, "0 or 1" },
     { "test_calls", set_test_calls, "0 or 1" },
@@ -167,7 +187,10 @@ const char *options_parse(const char *line, struct options *options)
 
     *options = (struct options){ .guest_memory = (uint64_t)512 << 20,
                                  .guest_name = "guest",
+                                 .guest_balloon = true,
                                  .max_order = ORDER_1G,
+                                 .pod_max_order = ORDER_1G,
+                                 .pod_patience = 10,
                                  .fragment = ORDER_1G,
                                  .guest_line = "" };
     for (;; first = false) {

@@ -13,9 +13,11 @@
 #include "frames.h"
 #include "lib.h"
 #include "print.h"
+#include "target.h"
 #include "vcpu.h"
 #include "vendor.h"
 
+#define NS_PER_MS   1000000ul
 #define NS_PER_S    1000000000ul
 #define PATIENCE_NS (60 * NS_PER_S) /* for the host command */
 
@@ -58,6 +60,11 @@ static void write_end(void)
     write("\"ns\":%lu}\n", clock_ns());
 }
 
+static void write_by_size(const char *name, const uint64_t count[ORDER_SIZES])
+{
+    write("\"%s\":{\"1g\":%lu,\"2m\":%lu,\"4k\":%lu},", name, count[2], count[1], count[0]);
+}
+
 static void write_frames(void)
 {
     static const char *const names[FRAME_STATES] = {
@@ -95,14 +102,14 @@ static const char *phase_name(enum phase phase)
     return names[phase];
 }
 
-/* The host command answers with one byte when it has looked. */
-static void wait_for_host_command(void)
+/* The host command answers with an empty line when it has looked. */
+static void wait_for_host_command(struct domain *domain)
 {
     uint64_t deadline = clock_ns() + PATIENCE_NS;
 
     if (holding == REPORT_RUN_ON || !uart_present(UART_RECORDS))
         return;
-    while (uart_get(UART_RECORDS) != '\n') {
+    while (!target_listen(domain)) {
         if (clock_ns() > deadline) {
             print("nobody has looked at memory for %lu s: going on without waiting for it\n",
                   PATIENCE_NS / NS_PER_S);
@@ -113,46 +120,106 @@ static void wait_for_host_command(void)
     }
 }
 
-/* Stretches of guest RAM whose machine frames follow one another: fewer is better memory. */
-static uint64_t count_runs(struct domain *domain)
+/* What only a walk can tell. */
+struct look {
+    uint64_t runs; /* stretches of RAM whose machine frames follow one another: fewer is better */
+    uint64_t untouched; /* 4K frames of RAM under leaves whose A is clear */
+};
+
+static struct look look_at(struct domain *domain)
 {
     struct p2m_locked locked = p2m_lock(&domain->p2m);
     struct p2m_entry before = { .type = P2M_INVALID };
-    uint64_t runs = 0;
+    struct look look = { 0, 0 };
     gfn_t gfn = GFN(0);
 
     while (gfn.gfn < domain->end.gfn) {
         struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
         uint64_t follows = before.mfn.mfn + order_frames(before.order);
 
-        if (p2m_type_class(entry.type) == P2M_CLASS_RAM)
-            runs += before.type != entry.type || follows != entry.mfn.mfn;
+        if (p2m_type_class(entry.type) == P2M_CLASS_RAM) {
+            look.runs += before.type != entry.type || follows != entry.mfn.mfn;
+            look.untouched += entry.accessed ? 0 : order_frames(entry.order);
+        }
         before = entry;
         gfn = gfn_add(gfn, order_frames(entry.order));
     }
     p2m_unlock(locked);
-    return runs;
+    return look;
+}
+
+static void write_account(const struct domain *domain)
+{
+    struct pod_account account = pod_account(&domain->pod);
+
+    write("\"entries\":%lu,\"cached\":%lu,\"populated\":%lu,\"granted\":%lu,", account.entries,
+          account.cached, account.populated, account.granted);
+}
+
+static void write_pod(struct domain *domain, const struct p2m_counts *counts)
+{
+    struct pod_cache_counts cache = pod_cache_counts(&domain->pod);
+    struct pod_events events = pod_events(&domain->pod);
+
+    write("\"pod_1g\":%lu,\"pod_2m\":%lu,\"pod_4k\":%lu,", counts->markers[2], counts->markers[1],
+          counts->markers[0]);
+    write("\"cache_1g\":%lu,\"cache_2m\":%lu,\"cache_4k\":%lu,\"cache_clean\":%lu,"
+          "\"cache_pages\":%lu,",
+          cache.blocks[2], cache.blocks[1], cache.blocks[0], cache.clean, cache.pages);
+    write_account(domain);
+    write_by_size("populates", events.populates);
+    write_by_size("reclaimed", events.reclaimed);
+    write_by_size("sweeps", events.sweeps);
+    write_by_size("moves", events.moves);
+    write("\"gathered\":%lu,", events.gathered);
+    write("\"sweep_bytes_read\":%lu,\"ballooned_frames\":%lu,\"pause_ns_max\":%lu,",
+          events.bytes_read, events.ballooned, domain->pause_ns_max);
 }
 
 void report_phase(struct domain *domain, enum phase phase)
 {
     struct p2m_counts counts = p2m_counts(&domain->p2m);
     uint64_t special = counts.other[0] + counts.other[1] + counts.other[2];
+    struct look look = look_at(domain);
 
     write("{\"record\":\"phase\",\"guest\":%u,\"name\":\"%s\",\"ram_1g\":%lu,\"ram_2m\":%lu,"
-          "\"ram_4k\":%lu,\"special\":%lu,\"runs\":%lu,\"table_pages\":%lu,\"root\":%lu,\"guest_"
-          "ns\":%lu,",
+          "\"ram_4k\":%lu,\"special\":%lu,\"runs\":%lu,\"untouched_frames\":%lu,\"faults\":%lu,"
+          "\"table_pages\":%lu,\"root\":%lu,\"guest_ns\":%lu,",
           domain->id, phase_name(phase), counts.ram[2], counts.ram[1], counts.ram[0], special,
-          count_runs(domain), counts.tables, p2m_root_address(&domain->p2m), guest_time_ns(domain));
+          look.runs, look.untouched, domain->faults, counts.tables, p2m_root_address(&domain->p2m),
+          guest_time_ns(domain));
+    write_pod(domain, &counts);
     write_end();
-    wait_for_host_command();
+    wait_for_host_command(domain);
 }
+
+/* ---- waiting for memory --------------------------------------------------------------------- */
+
+static void write_wait(struct domain *domain, const char *record)
+{
+    write("{\"record\":\"%s\",\"guest\":%u,", record, domain->id);
+    write_account(domain);
+    write_end();
+}
+
+void report_waiting(struct domain *domain)
+{
+    write_wait(domain, "waiting");
+}
+
+void report_resumed(struct domain *domain)
+{
+    write_wait(domain, "resumed");
+}
+
+/* ---- a guest's life ------------------------------------------------------------------------- */
 
 static void write_slots(struct domain *domain)
 {
     struct slot_summary summary = domain_slots(domain);
 
-    write("\"slots\":%u,\"slots_whole\":%u,\"reasons\":{", summary.slots, summary.whole);
+    write("\"slots\":%u,\"slots_whole\":%u,\"slots_promised\":%u,\"reasons\":{", summary.slots,
+          summary.whole, summary.promised);
     for (unsigned reason = 0, first = 1; reason < SLOT_REASONS; reason++) {
         if (summary.reasons[reason] == 0)
             continue;
@@ -170,9 +237,9 @@ void report_guest(struct domain *domain, uint64_t audit_errors)
     write_string("name", domain->name);
     write_string("exit_reason", stop_reason_name(domain->stop));
     write_string("details", domain->stop_details);
-    write("\"target_frames\":%lu,", domain->target_frames);
-    write("\"memory_frames\":%lu,\"audit_errors\":%lu,\"faults\":%lu,", domain->memory_frames,
-          audit_errors, domain->faults);
+    write("\"memory_frames\":%lu,\"maxmem_frames\":%lu,\"audit_errors\":%lu,\"faults\":%lu,",
+          domain->memory_frames, domain->maxmem_frames, audit_errors, domain->faults);
+    write("\"waits\":%lu,\"pause_ms_max\":%lu,", domain->waits, domain->pause_ns_max / NS_PER_MS);
     write("\"splits\":{\"1g\":%lu,\"2m\":%lu},\"merges\":{\"1g\":%lu,\"2m\":%lu},",
           events.splits[2], events.splits[1], events.merges[2], events.merges[1]);
     write("\"exits\":{");

@@ -16,9 +16,13 @@ void report_init(enum report_hold hold);
 void report_host(void);
 
 /* Phases of a guest's life; a guest marks PHASE_USED itself (port.h). PHASE_BALLOONED comes when it
- * first has no more than its target. */
+ * first believes to have no more than it is to have. */
 enum phase { PHASE_BUILT, PHASE_USED, PHASE_END, PHASE_BALLOONED, PHASES };
 void report_phase(struct domain *domain, enum phase phase);
+
+/* The guest waits for memory, and goes on. */
+void report_waiting(struct domain *domain);
+void report_resumed(struct domain *domain);
 
 /* All of a guest's life, when it has ended and its map still stands. */
 void report_guest(struct domain *domain, uint64_t audit_errors);

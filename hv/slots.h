@@ -16,4 +16,15 @@ static inline void slot_note(struct domain *domain, gfn_t gfn, enum slot_reason 
         domain->slot_reason[slot] = (uint8_t)reason;
 }
 
+/* Does the guest's RAM fill the slot around gfn? */
+static inline bool slot_is_all_ram(const struct domain *domain, gfn_t gfn)
+{
+    uint64_t from = frame_align_down(gfn.gfn, ORDER_1G), end = from + order_frames(ORDER_1G);
+
+    for (unsigned i = 0; i < domain->ram_count; i++)
+        if (from >= domain->ram[i].from.gfn && end <= domain->ram[i].end.gfn)
+            return true;
+    return false;
+}
+
 #endif

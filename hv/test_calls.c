@@ -9,6 +9,7 @@
 #include "hypercall_memory.h"
 #include "print.h"
 #include "slots.h"
+#include "target.h"
 #include "xen_abi.h"
 
 static void note_slot(struct domain *domain, gfn_t gfn)
@@ -69,6 +70,73 @@ static int64_t read_word(struct domain *domain, gfn_t gfn)
     return guest_copy_from(domain, &value, gfn.gfn << FRAME_SHIFT, sizeof(value)) ? value : -1;
 }
 
+/* ---- populate-on-demand --------------------------------------------------------------------- */
+
+static int64_t account(const struct domain *domain, uint64_t which)
+{
+    struct pod_account account = pod_account(&domain->pod);
+    struct pod_cache_counts cache = pod_cache_counts(&domain->pod);
+
+    switch (which) {
+    case TEST_ENTRIES:
+        return (int64_t)account.entries;
+    case TEST_CACHED:
+        return (int64_t)account.cached;
+    case TEST_POPULATED:
+        return (int64_t)account.populated;
+    case TEST_GRANTED:
+        return (int64_t)account.granted;
+    case TEST_DIRTY:
+        return (int64_t)(cache.frames - cache.clean);
+    default:
+        return -XEN_EINVAL;
+    }
+}
+
+/* One that is held while the guest runs on; count is 0 when there is none. */
+static struct pod_sweep held;
+
+static int64_t hold(struct domain *domain, uint64_t order, uint64_t depth)
+{
+    struct p2m_debt debt = P2M_NO_DEBT;
+    struct p2m_locked locked;
+    enum p2m_error error;
+
+    if (held.count || order > ORDER_1G || !order_is_size((unsigned)order) || depth >= POD_DEPTHS)
+        return -XEN_EINVAL;
+    do {
+        struct pod_sweep_kind kind = { (unsigned)order, (enum pod_depth)depth };
+
+        locked = p2m_lock(&domain->p2m);
+        error = pod_sweep_protect(locked, &domain->pod, kind, &held, &debt);
+        p2m_unlock(locked);
+        flush_settle(domain, &debt);
+    } while (error == P2M_AGAIN);
+    for (unsigned i = 0; i < held.count; i++)
+        note_slot(domain, held.item[i].gfn);
+    return held.count;
+}
+
+static int64_t take(struct domain *domain)
+{
+    struct p2m_debt debt = P2M_NO_DEBT;
+    struct p2m_locked locked;
+    uint64_t frames;
+
+    if (!held.count)
+        return 0;
+    for (unsigned i = 0; i < held.count; i++)
+        pod_sweep_scan(&domain->pod, &held, i);
+    locked = p2m_lock(&domain->p2m);
+    frames = pod_sweep_finish(locked, &domain->pod, &held, &debt);
+    p2m_unlock(locked);
+    flush_settle(domain, &debt);
+    held.count = 0;
+    return (int64_t)frames;
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------- */
+
 int64_t test_call(struct vcpu *vcpu, uint64_t operation, uint64_t number, uint64_t value)
 {
     struct domain *domain = vcpu->domain;
@@ -94,6 +162,16 @@ int64_t test_call(struct vcpu *vcpu, uint64_t operation, uint64_t number, uint64
                                                                                    : -XEN_EFAULT;
     case TEST_READ:
         return read_word(domain, gfn);
+    case TEST_TARGET:
+        return hypercall_map_error(target_set(domain, number));
+    case TEST_ACCOUNT:
+        return account(domain, number);
+    case TEST_HOLD:
+        return hold(domain, number, value);
+    case TEST_HELD:
+        return number < held.count ? (int64_t)held.item[number].gfn.gfn : -XEN_EINVAL;
+    case TEST_TAKE:
+        return take(domain);
     default:
         return -XEN_ENOSYS;
     }

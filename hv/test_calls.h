@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The private hypercall of our own tiny test guests: they ask for splits and merges under their
- * feet and look at what became of the map. Guests have it only when domain->test_calls says so.
+ * feet, set their own targets, and look at what became of the map. Guests have it only when
+ * domain->test_calls says so.
  * Refuses to know Xen's interface.
  */
 #ifndef HV_TEST_CALLS_H
@@ -12,13 +13,20 @@
 #define HYPERCALL_TEST 63
 
 enum test_call {
-    TEST_SPLIT = 0, /* (gfn, order): let no entry on the path to gfn be larger than order */
-    TEST_MERGE = 1, /* (gfn, order): merge the table that covers gfn at this order */
-    TEST_QUERY = 2, /* (gfn): order | type << 8 | accessed << 16 | dirty << 17 */
-    TEST_PRINT = 4, /* (number): a line on the console */
-    TEST_WRITE = 5, /* (gfn, value): the host writes a 64-bit value at the start of the frame */
-    TEST_READ = 6,  /* (gfn): that 64-bit value, as the host reads it; all ones on failure */
+    TEST_SPLIT = 0,   /* (gfn, order): let no entry on the path to gfn be larger than order */
+    TEST_MERGE = 1,   /* (gfn, order): merge the table that covers gfn at this order */
+    TEST_QUERY = 2,   /* (gfn): order | type << 8 | accessed << 16 | dirty << 17 */
+    TEST_PRINT = 4,   /* (number): a line on the console */
+    TEST_WRITE = 5,   /* (gfn, value): the host writes a 64-bit value at the start of the frame */
+    TEST_READ = 6,    /* (gfn): that 64-bit value, as the host reads it; all ones on failure */
+    TEST_TARGET = 7,  /* (frames): what this guest is to have from now on */
+    TEST_ACCOUNT = 8, /* (which): enum test_account, in frames */
+    TEST_HOLD = 9,    /* (order, depth): a sweep holds the next leaves; how many */
+    TEST_TAKE = 10,   /* (): and reads them, and takes what is all zeroes; how many frames */
+    TEST_HELD = 11,   /* (index): the frame of one of them */
 };
+
+enum test_account { TEST_ENTRIES, TEST_CACHED, TEST_POPULATED, TEST_GRANTED, TEST_DIRTY };
 
 /*
  * test_call - one call; what it returns goes to the guest.

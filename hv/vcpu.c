@@ -18,9 +18,12 @@
 #include "msr.h"
 #include "port.h"
 #include "print.h"
+#include "target.h"
+#include "upkeep.h"
 #include "vendor.h"
 
 #define POLL_NS   20000000u /* how long a byte for the guest's console may wait */
+#define UPKEEP_NS 5000000u  /* between two steps of upkeep while the guest is busy */
 #define SHADOW_NS 50000u    /* how long the instruction after STI is given to run */
 
 void vcpu_init(struct vcpu *vcpu, struct domain *domain, unsigned id)
@@ -161,10 +164,27 @@ static void on_unknown(struct vcpu *vcpu)
     stop(vcpu, STOP_UNKNOWN_EXIT);
 }
 
-/* The timer's, which also looks for bytes from people. */
+/* Bytes from people, and from the host command: an answer that comes this late is for nobody. */
+static void listen(struct domain *domain)
+{
+    console_input(domain);
+    (void)target_listen(domain);
+}
+
+/* A guest that never sleeps gets what an idle one gets, a bounded step at a time. */
+static void keep_up(struct domain *domain)
+{
+    if (clock_ns() - domain->upkeep_ns < UPKEEP_NS)
+        return;
+    (void)upkeep_step(domain);
+    domain->upkeep_ns = clock_ns();
+}
+
+/* The timer's. */
 static void on_interrupt(struct vcpu *vcpu)
 {
-    console_input(vcpu->domain);
+    listen(vcpu->domain);
+    keep_up(vcpu->domain);
 }
 
 static void on_again(struct vcpu *vcpu)
@@ -253,14 +273,19 @@ static struct interrupt prepare_entry(struct vcpu *vcpu)
 }
 
 /* Nothing else wakes the host from here: the timer is set anew, whatever is believed of it. */
+static void wait_for_timer(struct vcpu *vcpu)
+{
+    timer_disarm();
+    timer_arm(next_wake(vcpu));
+    interrupts_wait();
+}
+
 static void wait_for_event(struct vcpu *vcpu)
 {
-    flush_merge(vcpu->domain);
     while (!wanted_interrupt(vcpu).vector) {
-        timer_disarm();
-        timer_arm(next_wake(vcpu));
-        interrupts_wait();
-        console_input(vcpu->domain);
+        if (!upkeep_step(vcpu->domain))
+            wait_for_timer(vcpu);
+        listen(vcpu->domain);
         events_run_timers(vcpu, guest_time_ns(vcpu->domain));
     }
     vcpu->state = VCPU_RUNNABLE;

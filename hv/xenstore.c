@@ -137,15 +137,18 @@ void xenstore_init(struct domain *domain)
     memset(ring_of(domain), 0, FRAME_SIZE);
     memset(&domain->store, 0, sizeof(domain->store));
     ring_of(domain)->server_features = XENSTORE_SERVER_FEATURE_ERROR;
-    set_kilobytes(domain, "memory/static-max", domain->memory_frames);
-    set_kilobytes(domain, target_name, domain->target_frames);
+    set_kilobytes(domain, "memory/static-max", domain->maxmem_frames);
+    if (domain->has_target)
+        set_kilobytes(domain, target_name, domain->memory_frames);
     (void)store_write(&domain->store, "cpu/0/availability", (struct store_value){ "online", 6 },
                       STORE_HOST);
 }
 
 void xenstore_set_target(struct domain *domain, uint64_t frames)
 {
-    domain->target_frames = frames;
+    domain->memory_frames = frames;
+    if (!domain->has_target)
+        return;
     set_kilobytes(domain, target_name, frames);
     domain->store.target_changed = true;
     xenstore_serve(domain);

@@ -15,7 +15,8 @@
 
 /*
  * xenstore_init - an empty ring, and the keys that the host gives this guest.
- *   Context: store_ring.host, memory_frames and target_frames are set; the guest has not run.
+ *   Context: store_ring.host, maxmem_frames, memory_frames and has_target are set; the guest has
+ *            not run.
  */
 void xenstore_init(struct domain *domain);
 
@@ -23,8 +24,9 @@ void xenstore_init(struct domain *domain);
 void xenstore_serve(struct domain *domain);
 
 /*
- * xenstore_set_target - what the guest's balloon is to make of its memory from now on.
- *   Units:   4K frames of RAM that it then has.
+ * xenstore_set_target - what the guest's balloon is to make of its memory from now on. Without
+ * domain->has_target the guest is not told.
+ *   Units:   4K frames that it then has.
  */
 void xenstore_set_target(struct domain *domain, uint64_t frames);
 

@@ -6,19 +6,6 @@
  */
 #include "cache_node.h"
 
-/* One piece of a node; no node: none. */
-struct piece {
-    struct cache_node *node;
-    unsigned index;
-};
-
-#define NO_PIECE ((struct piece){ NULL, 0 })
-
-void pod_create(struct pod *pod, struct p2m *p2m)
-{
-    *pod = (struct pod){ .p2m = p2m };
-}
-
 struct pod_cache_counts pod_cache_counts(const struct pod *pod)
 {
     return pod->cache.counts;
@@ -98,22 +85,6 @@ void pod_cache_add(struct p2m_locked locked, struct pod *pod, mfn_t mfn, unsigne
 
 /* ---- choosing ------------------------------------------------------------------------------- */
 
-static unsigned first_bit(const uint64_t *words)
-{
-    unsigned i = 0;
-
-    while (words[i] == 0)
-        i++;
-    return i * 64 + (unsigned)__builtin_ctzll(words[i]);
-}
-
-static struct cache_node *first_node(const struct pod_cache *cache, unsigned order)
-{
-    struct pod_link *link = cache->stock[order_size(order)];
-
-    return link ? LINK_OWNER(link, struct cache_node, stock) : NULL;
-}
-
 /* The block at `near`, unless it is part of a 1 GB block. */
 static struct piece near_piece(const struct pod_cache *cache, mfn_t near, unsigned order)
 {
@@ -121,122 +92,247 @@ static struct piece near_piece(const struct pod_cache *cache, mfn_t near, unsign
 
     if (mfn_is_valid(near))
         piece = find_piece(cache, near, order);
-    return piece.node && !node_is_full(piece.node) ? piece : NO_PIECE;
-}
-
-/* From the stock of this order: at the offset of gfn if one of the first few has it. */
-static struct piece stock_piece(const struct pod_cache *cache, gfn_t gfn, unsigned order)
-{
-    unsigned index = node_index(order + ORDER_STEP, gfn.gfn);
-    struct cache_node *node = first_node(cache, order);
-
-    for (unsigned i = 0; node && i < POD_CACHE_LOOKS; i++) {
-        if (bit_is_set(node->cached, index))
-            return (struct piece){ node, index };
-        node = node->stock.next ? LINK_OWNER(node->stock.next, struct cache_node, stock) : NULL;
-    }
-    node = first_node(cache, order);
-    if (!node)
+    if (!piece.node || node_is_full(piece.node) || node_shelf(cache, piece.node) == POD_ASIDE)
         return NO_PIECE;
-    return (struct piece){ node, first_bit(node->clean_count ? node->clean : node->cached) };
+    return piece;
 }
 
-/* Of a node that has all its pieces: at `near` if that is within it, else at the offset of gfn. */
-static struct piece any_piece(struct cache_node *node, struct pod_place place)
-{
-    bool is_near =
-        mfn_is_valid(place.near) && frame_align_down(place.near.mfn, node->order) == node->mfn.mfn;
+/* What a node has to offer to whoever wants the piece at this index: the higher the better. */
+enum offer { OFFER_NONE, OFFER_DIRTY, OFFER_CLEAN, OFFER_DIRTY_THERE, OFFER_CLEAN_THERE };
 
-    return (struct piece){ node,
-                           node_index(node->order, is_near ? place.near.mfn : place.gfn.gfn) };
+static enum offer node_offer(const struct cache_node *node, unsigned index)
+{
+    if (bit_is_set(node->cached, index))
+        return bit_is_set(node->clean, index) ? OFFER_CLEAN_THERE : OFFER_DIRTY_THERE;
+    return node->clean_count ? OFFER_CLEAN : OFFER_DIRTY;
+}
+
+/* The best offer of the first few nodes with blocks of this size. Of two that are alike, that of
+ * the node that is not clean anyway: so clean blocks stay whole. */
+static struct piece stock_piece(const struct pod_cache *cache, unsigned size, unsigned index)
+{
+    enum offer best = OFFER_NONE;
+    struct cache_node *from = NULL;
+
+    for (unsigned clean = 0; clean < POD_CLEAN_STATES; clean++) {
+        struct pod_link *link = cache->stock[POD_OPEN][size][clean];
+
+        for (unsigned i = 0; link && i < POD_CACHE_LOOKS; i++, link = link->next) {
+            struct cache_node *node = LINK_OWNER(link, struct cache_node, stock);
+            enum offer offer = node_offer(node, index);
+
+            if (offer == OFFER_CLEAN_THERE)
+                return (struct piece){ node, index };
+            if (offer > best) {
+                best = offer;
+                from = node;
+            }
+        }
+    }
+    if (best == OFFER_DIRTY || best == OFFER_CLEAN)
+        index = node_first_piece(from, best == OFFER_CLEAN ? POD_CLEAN : POD_DIRTY);
+    return from ? (struct piece){ from, index } : NO_PIECE;
+}
+
+static bool is_within(const struct cache_node *node, mfn_t near)
+{
+    return mfn_is_valid(near) && frame_align_down(near.mfn, node->order) == node->mfn.mfn;
+}
+
+/* The 1 GB block around `near`, or NULL. */
+static struct cache_node *near_1g(const struct pod_cache *cache, mfn_t near)
+{
+    struct cache_node *node = mfn_is_valid(near) ? node_find(cache, near, ORDER_1G) : NULL;
+
+    if (!node || !node_is_full(node) || node_shelf(cache, node) == POD_ASIDE)
+        return NULL;
+    return node;
+}
+
+/* Of a 1 GB block: that at `near` if it is part of one. */
+static struct piece whole_piece(const struct pod_cache *cache, struct pod_place place)
+{
+    struct cache_node *node = near_1g(cache, place.near);
+
+    if (node)
+        return (struct piece){ node, node_index(ORDER_1G, place.near.mfn) };
+    return stock_piece(cache, order_size(ORDER_1G), node_index(ORDER_1G, place.gfn.gfn));
+}
+
+/* Of the blocks that are clean, or of the others: that at `near` if it is one of them. */
+static struct cache_node *choose_1g_that_is(const struct pod_cache *cache, mfn_t near,
+                                            enum pod_clean clean)
+{
+    struct cache_node *node = near_1g(cache, near);
+
+    if (node && node_clean(node) == clean)
+        return node;
+    return node_first(cache, order_size(ORDER_1G), clean);
 }
 
 static struct cache_node *choose_1g(const struct pod_cache *cache, mfn_t near)
 {
-    struct cache_node *node = mfn_is_valid(near) ? node_find(cache, near, ORDER_1G) : NULL;
+    struct cache_node *node = choose_1g_that_is(cache, near, POD_CLEAN);
 
-    return node && node_is_full(node) ? node : first_node(cache, ORDER_1G);
+    return node ? node : choose_1g_that_is(cache, near, POD_DIRTY);
 }
 
 static struct piece choose_2m(const struct pod_cache *cache, struct pod_place place)
 {
     struct piece piece = near_piece(cache, place.near, ORDER_2M);
-    struct cache_node *whole;
 
     if (!piece.node)
-        piece = stock_piece(cache, place.gfn, ORDER_2M);
-    if (piece.node)
-        return piece;
-    whole = choose_1g(cache, place.near);
-    return whole ? any_piece(whole, place) : NO_PIECE;
-}
-
-/* A 2 MB block becomes a node of its own, from which the caller takes a frame. */
-static struct cache_node *break_2m(struct pod_cache *cache, struct piece whole)
-{
-    mfn_t mfn = node_piece(whole.node, whole.index);
-    enum pod_clean clean = node_take_piece(cache, whole.node, whole.index);
-    struct cache_node *node = node_make(cache, mfn, ORDER_2M);
-
-    node_fill(cache, node, clean);
-    return node;
+        piece = stock_piece(cache, order_size(ORDER_2M), node_index(ORDER_1G, place.gfn.gfn));
+    return piece.node ? piece : whole_piece(cache, place);
 }
 
 /* While there are frames in pieces, a block is broken for `near` only, and with a node to spare. */
 static struct piece choose_4k(struct pod_cache *cache, struct pod_place place)
 {
+    unsigned index = node_index(ORDER_2M, place.gfn.gfn);
     struct piece piece = near_piece(cache, place.near, ORDER_4K);
     struct piece whole;
+    struct cache_node *node;
 
     if (piece.node)
         return piece;
     whole = near_piece(cache, place.near, ORDER_2M);
     if (!whole.node || nodes_free(cache) == 0)
-        piece = stock_piece(cache, place.gfn, ORDER_4K);
+        piece = stock_piece(cache, order_size(ORDER_4K), index);
     if (piece.node)
         return piece;
     whole = choose_2m(cache, place);
-    return whole.node ? any_piece(break_2m(cache, whole), place) : NO_PIECE;
+    if (!whole.node)
+        return NO_PIECE;
+    node = piece_break(cache, whole);
+    return (struct piece){ node, is_within(node, place.near) ? node_index(ORDER_2M, place.near.mfn)
+                                                             : index };
 }
 
 /* ---- going out ------------------------------------------------------------------------------ */
 
+#define NO_BLOCK ((struct pod_block){ INVALID_MFN, POD_DIRTY })
+
 static struct pod_block take_1g(struct pod_cache *cache, struct cache_node *node)
 {
-    struct pod_block block = { node->mfn, node_clean(node) };
-
-    node_empty(cache, node);
-    return block;
+    return node ? node_take(cache, node) : NO_BLOCK;
 }
 
 static struct pod_block take_piece(struct pod_cache *cache, struct piece piece)
 {
-    mfn_t mfn = node_piece(piece.node, piece.index);
+    return piece.node ? piece_take(cache, piece) : NO_BLOCK;
+}
 
-    return (struct pod_block){ mfn, node_take_piece(cache, piece.node, piece.index) };
+/* A wish that makes sense, or none. */
+static mfn_t near_of(struct pod_place place, unsigned order)
+{
+    return frame_is_aligned(place.near.mfn, order) ? place.near : INVALID_MFN;
+}
+
+struct pod_block pod_cache_get_open(struct p2m_locked locked, struct pod *pod, unsigned order,
+                                    struct pod_place place)
+{
+    struct pod_cache *cache = &pod->cache;
+    struct pod_block block;
+
+    ASSERT(locked.p2m == pod->p2m);
+    ASSERT(order_is_size(order));
+    place.near = near_of(place, order);
+    if (nodes_free(cache) == 0) /* then 4K frames must be seen: they need no node */
+        nodes_set_aside(cache, INVALID_MFN);
+    if (order == ORDER_1G)
+        block = take_1g(cache, choose_1g(cache, place.near));
+    else
+        block = take_piece(cache,
+                           order == ORDER_2M ? choose_2m(cache, place) : choose_4k(cache, place));
+    nodes_trim(locked, cache);
+    return block;
 }
 
 struct pod_block pod_cache_get(struct p2m_locked locked, struct pod *pod, unsigned order,
                                struct pod_place place)
 {
-    struct pod_block block = { INVALID_MFN, POD_DIRTY };
+    struct pod_block block = pod_cache_get_open(locked, pod, order, place);
+
+    if (mfn_is_valid(block.mfn) || !mfn_is_valid(pod->cache.aside))
+        return block;
+    nodes_set_aside(&pod->cache, INVALID_MFN);
+    return pod_cache_get_open(locked, pod, order, place);
+}
+
+struct pod_block pod_cache_get_clean_1g(struct p2m_locked locked, struct pod *pod,
+                                        struct pod_place place)
+{
     struct pod_cache *cache = &pod->cache;
+    struct pod_block block;
 
     ASSERT(locked.p2m == pod->p2m);
-    ASSERT(order_is_size(order));
-    if (!frame_is_aligned(place.near.mfn, order))
-        place.near = INVALID_MFN;
-    if (order == ORDER_1G) {
-        struct cache_node *node = choose_1g(cache, place.near);
-
-        if (node)
-            block = take_1g(cache, node);
-    } else {
-        struct piece piece = order == ORDER_2M ? choose_2m(cache, place) : choose_4k(cache, place);
-
-        if (piece.node)
-            block = take_piece(cache, piece);
-    }
+    block = take_1g(cache, choose_1g_that_is(cache, near_of(place, ORDER_1G), POD_CLEAN));
     nodes_trim(locked, cache);
     return block;
+}
+
+/* A frame of a block of 2 MB makes that a node of its own; a node must be free for it. */
+static struct piece exact_piece(struct pod_cache *cache, mfn_t mfn, unsigned order)
+{
+    struct piece piece = find_piece(cache, mfn, order);
+    struct piece whole;
+
+    if (piece.node || order == ORDER_2M)
+        return piece;
+    whole = find_piece(cache, mfn, ORDER_2M);
+    if (!whole.node || nodes_free(cache) == 0)
+        return NO_PIECE;
+    return (struct piece){ piece_break(cache, whole), node_index(ORDER_2M, mfn.mfn) };
+}
+
+struct pod_block pod_cache_take_at(struct p2m_locked locked, struct pod *pod, mfn_t mfn,
+                                   unsigned order)
+{
+    struct pod_cache *cache = &pod->cache;
+    struct pod_block block;
+
+    ASSERT(locked.p2m == pod->p2m);
+    ASSERT(order < ORDER_1G && order_is_size(order));
+    ASSERT(frame_is_aligned(mfn.mfn, order));
+    block = take_piece(cache, exact_piece(cache, mfn, order));
+    nodes_trim(locked, cache);
+    return block;
+}
+
+void pod_cache_set_aside(struct p2m_locked locked, struct pod *pod, mfn_t block)
+{
+    ASSERT(locked.p2m == pod->p2m);
+    nodes_set_aside(&pod->cache, block);
+}
+
+bool pod_cache_is_aside(const struct pod *pod, mfn_t block)
+{
+    return pod->cache.aside.mfn == block.mfn;
+}
+
+/* Of the nodes on one shelf, that with the largest blocks: the nearest to being of use as a whole. */
+static struct cache_node *dirty_node(const struct pod_cache *cache, enum pod_shelf shelf)
+{
+    for (unsigned size = ORDER_SIZES; size-- > 0;) {
+        struct pod_link *link = cache->stock[shelf][size][POD_DIRTY];
+
+        if (link)
+            return LINK_OWNER(link, struct cache_node, stock);
+    }
+    return NULL;
+}
+
+struct pod_block pod_cache_take_dirty(struct p2m_locked locked, struct pod *pod, unsigned *order)
+{
+    struct pod_cache *cache = &pod->cache;
+    struct cache_node *node = dirty_node(cache, POD_ASIDE);
+
+    ASSERT(locked.p2m == pod->p2m);
+    if (!node)
+        node = dirty_node(cache, POD_OPEN);
+    if (!node)
+        return NO_BLOCK;
+    *order = node->order - ORDER_STEP;
+    return piece_take(cache, (struct piece){ node, node_first_piece(node, POD_DIRTY) });
 }

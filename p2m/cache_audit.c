@@ -11,7 +11,7 @@
 /* What is found on the way through the index. */
 struct found {
     uint64_t nodes;
-    uint64_t by_size[ORDER_SIZES];
+    uint64_t stock[POD_SHELVES][ORDER_SIZES][POD_CLEAN_STATES];
     uint64_t in_full_pages;
 };
 
@@ -103,29 +103,51 @@ static void audit_chain(const struct pod *pod, unsigned head, struct found *foun
         if (!has_order)
             continue; /* its counts would mean nothing */
         found->nodes++;
-        found->by_size[node_size(node)]++;
+        found->stock[node_shelf(&pod->cache, node)][node_size(node)][node_clean(&recounted)]++;
         found->in_full_pages += node_page_of(node)->used == NODES_ALL;
         node_account(&report->recounted, &recounted, 1);
     }
 }
 
-/* Each node once, in the list of its size: no list holds more than the index knows of its size. */
-static void audit_stock(const struct pod *pod, unsigned size, uint64_t expected,
+/* One of the lists of nodes. */
+struct shelf {
+    enum pod_shelf shelf;
+    unsigned size;
+    enum pod_clean clean;
+};
+
+/* Each node once, where its bits say that it belongs: no list holds more than the index knows of. */
+static void audit_stock(const struct pod_cache *cache, struct shelf where, uint64_t expected,
                         struct pod_cache_audit *report)
 {
-    struct pod_link *const *from = &pod->cache.stock[size];
+    struct pod_link *const *from = &cache->stock[where.shelf][where.size][where.clean];
     uint64_t count = 0;
 
     for (; *from && count <= expected; from = &(*from)->next, count++) {
         const struct cache_node *node = LINK_OWNER(*from, struct cache_node, stock);
+        struct cache_node recounted = node_recount(node);
 
-        if (node_size(node) != size)
+        if (node_size(node) != where.size)
             complain(report, node->mfn, "a node in the list of another size");
+        if (node_clean(&recounted) != where.clean)
+            complain(report, node->mfn, "a clean node among dirty ones, or a dirty among clean");
+        if (node_shelf(cache, node) != where.shelf)
+            complain(report, node->mfn, "a node on the wrong shelf");
         if ((*from)->from != from)
             complain(report, node->mfn, "a list that does not lead back");
     }
     if (count != expected)
         complain(report, INVALID_MFN, "a list lacks nodes, or has too many");
+}
+
+static void audit_stocks(const struct pod_cache *cache, const struct found *found,
+                         struct pod_cache_audit *report)
+{
+    for (enum pod_shelf shelf = 0; shelf < POD_SHELVES; shelf++)
+        for (unsigned size = 0; size < ORDER_SIZES; size++)
+            for (enum pod_clean clean = 0; clean < POD_CLEAN_STATES; clean++)
+                audit_stock(cache, (struct shelf){ shelf, size, clean },
+                            found->stock[shelf][size][clean], report);
 }
 
 /* Pages with room, and the nodes in them. */
@@ -166,8 +188,7 @@ void pod_cache_audit(struct p2m_locked locked, const struct pod *pod,
     *report = (struct pod_cache_audit){ .mfn = INVALID_MFN };
     for (unsigned head = 0; cache->index && head < INDEX_HEADS; head++)
         audit_chain(pod, head, &found, report);
-    for (unsigned size = 0; size < ORDER_SIZES; size++)
-        audit_stock(pod, size, found.by_size[size], report);
+    audit_stocks(cache, &found, report);
     report->recounted.pages = cache->index ? 1 : 0;
     report->recounted.pages += audit_pages(&cache->open_pages, &nodes_listed, report);
     report->recounted.pages += audit_pages(&cache->empty_pages, &nodes_listed, report);

@@ -198,7 +198,8 @@ static void node_enter(struct pod_cache *cache, struct cache_node *node)
         node_discard(cache, node);
         return;
     }
-    link_push(&cache->stock[node_size(node)], &node->stock);
+    link_push(&cache->stock[node_shelf(cache, node)][node_size(node)][node_clean(node)],
+              &node->stock);
     node_account(&cache->counts, node, 1);
 }
 
@@ -257,4 +258,70 @@ void node_empty(struct pod_cache *cache, struct cache_node *node)
     node_leave(cache, node);
     node_set_all(node, 0, 0);
     node_enter(cache, node);
+}
+
+/* ---- set aside ------------------------------------------------------------------------------ */
+
+static void node_list_anew(struct pod_cache *cache, struct cache_node *node)
+{
+    if (!node)
+        return;
+    node_leave(cache, node);
+    node_enter(cache, node);
+}
+
+static void block_list_anew(struct pod_cache *cache, mfn_t block)
+{
+    if (!mfn_is_valid(block))
+        return;
+    for (uint64_t i = 0; i < NODE_PIECES; i++)
+        node_list_anew(cache, node_find(cache, mfn_add(block, i << ORDER_2M), ORDER_2M));
+    node_list_anew(cache, node_find(cache, block, ORDER_1G));
+}
+
+void nodes_set_aside(struct pod_cache *cache, mfn_t block)
+{
+    mfn_t before = cache->aside;
+
+    cache->aside = block;
+    block_list_anew(cache, before);
+    block_list_anew(cache, block);
+}
+
+/* ---- pieces --------------------------------------------------------------------------------- */
+
+unsigned node_first_piece(const struct cache_node *node, enum pod_clean clean)
+{
+    for (unsigned i = 0; i < NODE_WORDS; i++) {
+        uint64_t word = clean == POD_CLEAN ? node->clean[i] : node->cached[i] & ~node->clean[i];
+
+        if (word)
+            return i * 64 + (unsigned)__builtin_ctzll(word);
+    }
+    ASSERT(false);
+    return 0;
+}
+
+struct pod_block piece_take(struct pod_cache *cache, struct piece piece)
+{
+    mfn_t mfn = node_piece(piece.node, piece.index);
+
+    return (struct pod_block){ mfn, node_take_piece(cache, piece.node, piece.index) };
+}
+
+struct pod_block node_take(struct pod_cache *cache, struct cache_node *node)
+{
+    struct pod_block block = { node->mfn, node_clean(node) };
+
+    node_empty(cache, node);
+    return block;
+}
+
+struct cache_node *piece_break(struct pod_cache *cache, struct piece whole)
+{
+    struct pod_block block = piece_take(cache, whole);
+    struct cache_node *node = node_make(cache, block.mfn, ORDER_2M);
+
+    node_fill(cache, node, block.clean);
+    return node;
 }

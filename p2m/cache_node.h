@@ -10,7 +10,8 @@
  *      | head 0 |----------> | node | node |      | ...    chain: nodes with one hash value
  *      | head 1 |            +------+------+------+--
  *      |  ...   |                ^
- *      +--------+            stock[size]                   stock: nodes with blocks of one size
+ *      +--------+      stock[shelf][size][clean]           stock: nodes with blocks of one size,
+ *                                                          those in which all is clean by themselves
  *
  * The index has 512 heads whatever the size of the cache. A chain is a node long, on average, for
  * each GB in hand of which every 2 MB is partial; what is in larger blocks adds next to nothing.
@@ -41,6 +42,13 @@ struct cache_node {
     uint64_t cached[NODE_WORDS];
     uint64_t clean[NODE_WORDS]; /* no bit that is not in `cached` */
 };
+
+/* On which shelf it is listed. */
+static inline enum pod_shelf node_shelf(const struct pod_cache *cache,
+                                        const struct cache_node *node)
+{
+    return frame_align_down(node->mfn.mfn, ORDER_1G) == cache->aside.mfn ? POD_ASIDE : POD_OPEN;
+}
 
 /* Where nodes live: a page of the host's. */
 #define NODES_PER_PAGE ((FRAME_SIZE - 3 * sizeof(uint64_t)) / sizeof(struct cache_node))
@@ -94,6 +102,18 @@ static inline unsigned node_size(const struct cache_node *node)
     return order_size(node_is_full(node) ? ORDER_1G : ORDER_2M);
 }
 
+/* A node with blocks of this size: one in which all is clean, or one in which something is not. */
+static inline struct cache_node *node_first(const struct pod_cache *cache, unsigned size,
+                                            enum pod_clean clean)
+{
+    struct pod_link *link = cache->stock[POD_OPEN][size][clean];
+
+    return link ? LINK_OWNER(link, struct cache_node, stock) : NULL;
+}
+
+/* The first piece of a node that is clean, or that is not; there must be one. */
+unsigned node_first_piece(const struct cache_node *node, enum pod_clean clean);
+
 /* What one node adds to the counts. */
 void node_account(struct pod_cache_counts *counts, const struct cache_node *node, uint64_t times);
 
@@ -111,6 +131,25 @@ void node_add_piece(struct pod_cache *cache, struct cache_node *node, unsigned i
 enum pod_clean node_take_piece(struct pod_cache *cache, struct cache_node *node, unsigned index);
 void node_fill(struct pod_cache *cache, struct cache_node *node, enum pod_clean clean);
 void node_empty(struct pod_cache *cache, struct cache_node *node);
+
+/* The nodes of this GB, and of none else, are aside from now on. */
+void nodes_set_aside(struct pod_cache *cache, mfn_t block);
+
+/* One piece of a node; no node: none. */
+struct piece {
+    struct cache_node *node;
+    unsigned index;
+};
+
+#define NO_PIECE ((struct piece){ NULL, 0 })
+
+/* Out of hand: one piece, or a 1 GB block. */
+struct pod_block piece_take(struct pod_cache *cache, struct piece piece);
+struct pod_block node_take(struct pod_cache *cache, struct cache_node *node);
+
+/* A 2 MB block becomes a node of its own, from which the caller takes a frame. The node is there if
+ * nodes_free is not 0, or no 4K frames are in hand. */
+struct cache_node *piece_break(struct pod_cache *cache, struct piece whole);
 
 /* How many more nodes the pages have room for. */
 static inline uint64_t nodes_free(const struct pod_cache *cache)

@@ -21,6 +21,9 @@ const char *p2m_error_name(enum p2m_error error)
         [P2M_BUSY] = "pinned by the host",
         [P2M_OCCUPIED] = "occupied by frames",
         [P2M_UNEQUAL] = "entries not alike",
+        [P2M_EMPTY] = "no frame in hand",
+        [P2M_UNCLEAN] = "frame to be cleared first",
+        [P2M_AGAIN] = "more to do",
     };
 
     return (unsigned)error < sizeof(names) / sizeof(names[0]) ? names[error] : "unknown";

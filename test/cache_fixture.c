@@ -8,7 +8,7 @@ struct pod pod;
 
 static void start(const struct fixture *fixture)
 {
-    pod_create(&pod, fixture->locked.p2m);
+    pod_create(&pod, fixture->locked.p2m, ORDER_1G);
 }
 
 int cache_setup_npt(void **state)
@@ -101,4 +101,38 @@ void expect_blocks(uint64_t gigabytes, uint64_t two_megabytes, uint64_t frames)
 void expect_clean(uint64_t frames)
 {
     assert_int_equal(pod_cache_counts(&pod).clean, frames);
+}
+
+void put_mark(struct fixture *fixture, uint64_t n, unsigned order)
+{
+    must(set(fixture, GFN(n << order), INVALID_MFN, order, P2M_POD));
+}
+
+void take_mark(struct fixture *fixture, uint64_t n, unsigned order)
+{
+    must(set(fixture, GFN(n << order), INVALID_MFN, order, P2M_INVALID));
+    fixture_settle(fixture);
+}
+
+void give_plenty(void)
+{
+    for (unsigned order = 0; order <= ORDER_1G; order += ORDER_STEP)
+        memory_give_frames(order, PLENTY);
+}
+
+void add_2m(struct fixture *fixture, uint64_t count, enum pod_clean clean)
+{
+    for (uint64_t i = 0; i < count; i++)
+        add(fixture, mfn_add(GB(20), 2 * i * FRAMES_2M), ORDER_2M, clean);
+}
+
+void expect_error(enum p2m_error error, enum p2m_error expected)
+{
+    assert_string_equal(p2m_error_name(error), p2m_error_name(expected));
+}
+
+void expect_freed(uint64_t calls, uint64_t frames)
+{
+    assert_int_equal(memory_freed().calls, calls);
+    assert_int_equal(memory_freed().frames, frames);
 }

@@ -95,15 +95,15 @@ mfn_t choose_mfn(struct run *run, gfn_t gfn)
 static uint64_t choose_quota(struct run *run)
 {
     const struct p2m *p2m = &run->world.p2m;
+    uint64_t quota = p2m->counts.tables + p2m->unpaid.tables + p2m->lent_pages;
 
     if (!one_in(run, 24))
         return p2m->config.table_quota;
-    return p2m->counts.tables + p2m->unpaid.tables + choose(&run->choices, 3);
+    quota += choose(&run->choices, 3);
+    return quota < p2m->config.table_quota ? quota : p2m->config.table_quota;
 }
 
-/* ---- around every verb
- * ---------------------------------------------------------------------------
- */
+/* ---- around every verb ---------------------------------------------------------------------- */
 
 void aim_verb(struct run *run, enum verb verb, gfn_t gfn)
 {
@@ -130,6 +130,7 @@ void end_verb(struct run *run, uint64_t quota)
     run->world.p2m.config.table_quota = quota;
     memory_fail_allocation(0);
     run->world.now.fail_allocation = 0;
+    pod_trim(run->world.locked, &run->world.pod); /* marks may have gone */
     world_check_debt(&run->world, run->debt, &run->before);
     world_check_around(&run->world, run->world.now.gfn);
     if (run->world.now.end.gfn != run->world.now.gfn.gfn && run->world.now.end.gfn > 0)

@@ -13,13 +13,14 @@
 
 #include <cmocka.h>
 
-#include "p2m/p2m.h"
+#include "p2m/pod.h"
 
 #include "memory.h"
 #include "processor.h"
 
 struct fixture {
     struct p2m p2m;
+    struct pod pod; /* pod_fixture.h's */
     struct p2m_config config;
     struct p2m_locked locked;
     struct p2m_debt debt;

@@ -31,9 +31,9 @@ enum p2m_error outcome_error(enum outcome outcome)
     }
 }
 
-static enum outcome forecast_tables(const struct world *world, uint64_t tables)
+enum outcome forecast_tables(const struct world *world, uint64_t tables)
 {
-    uint64_t held = world->p2m.counts.tables + world->unpaid.tables;
+    uint64_t held = world->p2m.counts.tables + world->unpaid.tables + world->p2m.lent_pages;
 
     if (held + tables > world->p2m.config.table_quota)
         return OUTCOME_NO_QUOTA;
@@ -75,11 +75,6 @@ static bool table_is_occupied(const struct world *world, gfn_t gfn, unsigned ord
     return false;
 }
 
-static bool is_ram(enum p2m_type type)
-{
-    return type == P2M_RAM_RW || type == P2M_RAM_RO;
-}
-
 static bool is_occupied(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping)
 {
     struct model_cell cell = model_at(&world->model, gfn);
@@ -91,7 +86,7 @@ static bool is_occupied(const struct world *world, gfn_t gfn, const struct p2m_m
     if (!type_has_frame(cell.type))
         return cell.type == P2M_BROKEN;
     return cell.mfn.mfn != mapping->mfn.mfn ||
-           (cell.type != mapping->type && !(is_ram(cell.type) && is_ram(mapping->type)));
+           (cell.type != mapping->type && !(type_is_ram(cell.type) && type_is_ram(mapping->type)));
 }
 
 bool world_piece_owes(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping)
@@ -118,7 +113,7 @@ static bool is_owed_here(const struct world *world, const struct p2m_debt *debt,
     return false;
 }
 
-static bool is_pinned(const struct world *world, gfn_t gfn, unsigned order)
+bool world_is_pinned(const struct world *world, gfn_t gfn, unsigned order)
 {
     for (unsigned i = 0; i < world->pin_count; i++)
         if (world->pin[i].gfn - gfn.gfn < order_frames(order))
@@ -141,7 +136,7 @@ static enum outcome forecast_piece(const struct world *world, gfn_t gfn,
         return OUTCOME_ALREADY;
     if (is_occupied(world, gfn, mapping))
         return OUTCOME_OCCUPIED;
-    return is_pinned(world, gfn, mapping->order) ? OUTCOME_PINNED : OUTCOME_CHANGED;
+    return world_is_pinned(world, gfn, mapping->order) ? OUTCOME_PINNED : OUTCOME_CHANGED;
 }
 
 static uint64_t missing_tables(const struct world *world, gfn_t gfn, unsigned order)
@@ -298,7 +293,7 @@ static void expect_flush(const struct world *world, struct p2m_debt *debt)
 static void owe_leaf(struct world *world, const struct model_cell *cell, unsigned order)
 {
     memory_move_frames(cell->mfn, order_frames(order), FRAME_OWED);
-    if (is_ram(cell->type))
+    if (type_is_ram(cell->type))
         world->unpaid.ram += order_frames(order);
 }
 
@@ -341,7 +336,9 @@ void world_apply(struct world *world, gfn_t gfn, const struct p2m_mapping *mappi
             debt->owed[debt->count++] = owed;
         }
     }
-    model_set(&world->model, gfn, mapping);
-    if (type_has_frame(mapping->type))
+    if (type_has_frame(mapping->type) && cell.mfn.mfn != mapping->mfn.mfn) {
         memory_move_frames(mapping->mfn, order_frames(mapping->order), FRAME_MAPPED);
+        memory_clear(mapping->mfn, order_frames(mapping->order));
+    }
+    model_set(&world->model, gfn, mapping);
 }

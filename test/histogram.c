@@ -22,6 +22,12 @@ static const char *const verb_names[VERBS] = {
     [VERB_UNPIN] = "unpin",           [VERB_READ] = "read",
     [VERB_WRITE] = "write",           [VERB_EXECUTE] = "execute",
     [VERB_SETTLE] = "settle",         [VERB_PAY] = "pay",
+    [VERB_POD_MARK] = "pod_mark",     [VERB_POD_DECREASE] = "pod_decrease",
+    [VERB_POPULATE] = "populate",     [VERB_FINISH] = "finish_populate",
+    [VERB_CLEAN] = "clean",           [VERB_CACHE_TARGET] = "set_cache_target",
+    [VERB_TARGET] = "set_target",     [VERB_PROTECT] = "sweep_protect",
+    [VERB_SCAN] = "sweep_scan",       [VERB_TAKE] = "sweep_finish",
+    [VERB_RELEASE] = "release",
 };
 
 static const char *const outcome_names[OUTCOMES] = {
@@ -36,6 +42,10 @@ static const char *const outcome_names[OUTCOMES] = {
     [OUTCOME_DEBT_FULL] = "debt full",       [OUTCOME_PINS_FULL] = "no pin left",
     [OUTCOME_NO_QUOTA] = "over the quota",   [OUTCOME_NO_FRAME] = "allocation failed",
     [OUTCOME_BAD_RANGE] = "bad range",       [OUTCOME_BAD_TYPE] = "bad type",
+    [OUTCOME_EMPTY] = "nothing to be had",   [OUTCOME_UNCLEAN] = "granted",
+    [OUTCOME_AGAIN] = "more to do",          [OUTCOME_LEAVES] = "as 2M leaves",
+    [OUTCOME_BACK] = "in hand again",        [OUTCOME_KNOWN] = "taken unread",
+    [OUTCOME_READ] = "read and taken",       [OUTCOME_STAYED] = "stayed",
 };
 
 /* Every cell that can happen. Marks and nothing have no rights; a mark ends at 1 GB. */
@@ -90,6 +100,39 @@ static const unsigned possible[VERBS][OUTCOMES] = {
         [OUTCOME_TABLE] = M2 | G1 | G512,  [OUTCOME_LATE_BITS] = M2 | G1,
         [OUTCOME_NOTHING] = NONE,
     },
+    [VERB_POD_MARK] = {
+        [OUTCOME_CHANGED] = LEAF,   [OUTCOME_ALREADY] = LEAF,  [OUTCOME_OCCUPIED] = NONE,
+        [OUTCOME_DEBT_FULL] = M2 | G1, [OUTCOME_NO_QUOTA] = LEAF, [OUTCOME_NO_FRAME] = LEAF,
+        [OUTCOME_PART] = M2 | G1,      [OUTCOME_BAD_RANGE] = NONE,
+    },
+    [VERB_POD_DECREASE] = {
+        [OUTCOME_CHANGED] = LEAF,   [OUTCOME_ALREADY] = LEAF,  [OUTCOME_PINNED] = LEAF,
+        [OUTCOME_DEBT_FULL] = LEAF, [OUTCOME_NO_QUOTA] = LEAF, [OUTCOME_NO_FRAME] = LEAF,
+        [OUTCOME_PART] = LEAF,      [OUTCOME_BAD_RANGE] = NONE, [OUTCOME_BAD_TYPE] = NONE,
+    },
+    [VERB_POPULATE] = {
+        [OUTCOME_CHANGED] = LEAF, [OUTCOME_LEAVES] = G1,    [OUTCOME_UNCLEAN] = K4 | M2,
+        [OUTCOME_ALREADY] = LEAF, [OUTCOME_EMPTY] = LEAF,   [OUTCOME_BAD_TYPE] = LEAF | G512 | NONE,
+        [OUTCOME_NO_FRAME] = M2 | G1, [OUTCOME_NO_QUOTA] = M2 | G1,
+    },
+    [VERB_FINISH] = {
+        [OUTCOME_CHANGED] = K4 | M2, [OUTCOME_BACK] = K4 | M2, [OUTCOME_NO_FRAME] = K4 | M2,
+    },
+    [VERB_CLEAN] = { [OUTCOME_UNCLEAN] = K4 | M2, [OUTCOME_BACK] = K4 | M2, [OUTCOME_NOTHING] = NONE },
+    [VERB_CACHE_TARGET] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_ALREADY] = NONE, [OUTCOME_EMPTY] = NONE,
+        [OUTCOME_AGAIN] = NONE,   [OUTCOME_NO_FRAME] = NONE,
+    },
+    [VERB_TARGET] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_ALREADY] = NONE, [OUTCOME_EMPTY] = NONE,
+    },
+    [VERB_PROTECT] = {
+        [OUTCOME_CHANGED] = LEAF, [OUTCOME_EMPTY] = LEAF, [OUTCOME_AGAIN] = LEAF,
+        [OUTCOME_NO_FRAME] = K4 | M2,
+    },
+    [VERB_SCAN] = { [OUTCOME_CHANGED] = K4 | M2, [OUTCOME_NOTHING] = LEAF },
+    [VERB_TAKE] = { [OUTCOME_KNOWN] = LEAF, [OUTCOME_READ] = K4 | M2, [OUTCOME_STAYED] = LEAF },
+    [VERB_RELEASE] = { [OUTCOME_CHANGED] = LEAF },
 };
 /* clang-format on */
 

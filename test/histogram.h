@@ -24,7 +24,18 @@ enum verb {
     VERB_WRITE,
     VERB_EXECUTE,
     VERB_SETTLE,
-    VERB_PAY, /* by what was owed */
+    VERB_PAY,          /* by what was owed */
+    VERB_POD_MARK,     /* by its largest piece */
+    VERB_POD_DECREASE, /* by its largest piece */
+    VERB_POPULATE,     /* by what was mapped or granted; else by the mark */
+    VERB_FINISH,       /* by the grant */
+    VERB_CLEAN,        /* by the grant */
+    VERB_CACHE_TARGET,
+    VERB_TARGET,
+    VERB_PROTECT, /* by what the sweep is for */
+    VERB_SCAN,
+    VERB_TAKE,    /* an item of a sweep, at its end */
+    VERB_RELEASE, /* by the leaf */
     VERBS
 };
 
@@ -51,6 +62,14 @@ enum outcome {
     OUTCOME_NO_FRAME, /* the host gave no table page */
     OUTCOME_BAD_RANGE,
     OUTCOME_BAD_TYPE,
+    OUTCOME_EMPTY,
+    OUTCOME_UNCLEAN,
+    OUTCOME_AGAIN,
+    OUTCOME_LEAVES, /* 1 GB in debt: 512 leaves of 2 MB */
+    OUTCOME_BACK,   /* in hand again */
+    OUTCOME_KNOWN,  /* taken, and not read */
+    OUTCOME_READ,   /* read to its end, and taken */
+    OUTCOME_STAYED,
     OUTCOMES
 };
 

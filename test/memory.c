@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "p2m/pod.h"
+
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #else
@@ -25,8 +27,26 @@
 /* Present, superpage, and misaligned to both formats: nobody can take it for an entry. */
 #define POISON ((uint64_t)0xa5a5a5a5a5a5a5a5)
 
+/* The machine's memory, and two bytes a frame: its state, and whether anybody may have written to
+ * it. Mapped once, forgotten with every reset. */
+static char *arena;
+static uint8_t *frame_state;
+static uint8_t *is_used;
+
+/* The blocks of one order that may be given lie in one run, above what tests map themselves; they
+ * are looked for in turn. */
+struct gift {
+    uint64_t from, end, next;
+    uint64_t blocks;
+};
+
+static const struct gift all_gifts[ORDER_SIZES] = {
+    [2] = { (uint64_t)34 << 18, (uint64_t)56 << 18, (uint64_t)34 << 18, 0 },
+    [1] = { (uint64_t)56 << 18, (uint64_t)60 << 18, (uint64_t)56 << 18, 0 },
+    [0] = { (uint64_t)60 << 18, MEMORY_FRAMES_END, (uint64_t)60 << 18, 0 },
+};
+
 static struct {
-    char *arena;
     bool is_table[MEMORY_TABLES];
     bool is_poisoned[MEMORY_TABLES];
     struct p2m_table_info info[MEMORY_TABLES];
@@ -34,14 +54,16 @@ static struct {
     uint32_t free_first, free_count;
     uint64_t tables_in_use;
     uint64_t fail_in;
-    uint8_t *frame_state;
     bool tracking;
     struct memory_returned returned;
+    struct memory_freed freed;
+    struct gift gift[ORDER_SIZES];
+    struct pod *pod;
 } memory;
 
 static uint64_t *page(mfn_t mfn)
 {
-    return (uint64_t *)(memory.arena + (mfn.mfn << FRAME_SHIFT));
+    return (uint64_t *)(arena + (mfn.mfn << FRAME_SHIFT));
 }
 
 /* Zeroes, with a page on either side that nobody can touch. */
@@ -55,31 +77,85 @@ static void *map(size_t size)
     return at + FRAME_SIZE;
 }
 
-static void unmap(void *at, size_t size)
+static void forget(void *at, size_t size)
 {
-    munmap((char *)at - FRAME_SIZE, size + 2 * FRAME_SIZE);
+    if (madvise(at, size, MADV_DONTNEED) != 0)
+        fail_msg("the test's host cannot forget");
 }
 
 void memory_reset(void)
 {
-    size_t arena = (size_t)MEMORY_TABLES * FRAME_SIZE;
-
-    if (memory.arena) {
-        ASAN_UNPOISON_MEMORY_REGION(memory.arena, arena);
-        unmap(memory.arena, arena);
-        unmap(memory.frame_state, MEMORY_FRAMES_END);
+    if (!arena) {
+        arena = map(MEMORY_FRAMES_END << FRAME_SHIFT);
+        frame_state = map(MEMORY_FRAMES_END);
+        is_used = map(MEMORY_FRAMES_END);
     }
+    ASAN_UNPOISON_MEMORY_REGION(arena, (size_t)MEMORY_TABLES * FRAME_SIZE);
+    forget(arena, MEMORY_FRAMES_END << FRAME_SHIFT);
+    forget(frame_state, MEMORY_FRAMES_END);
+    forget(is_used, MEMORY_FRAMES_END);
     memset(&memory, 0, sizeof(memory));
-    memory.arena = map(arena);
-    memory.frame_state = map(MEMORY_FRAMES_END);
+    memcpy(memory.gift, all_gifts, sizeof(all_gifts));
     for (uint32_t i = 1; i < MEMORY_TABLES; i++)
         memory.free[memory.free_count++] = i;
 }
 
 void *memory_direct_map(void)
 {
-    return memory.arena;
+    return arena;
 }
+
+/* ---- contents ------------------------------------------------------------------------------- */
+
+static void expect_data(mfn_t mfn, uint64_t frames)
+{
+    if (mfn.mfn < MEMORY_TABLES || mfn.mfn + frames > MEMORY_FRAMES_END)
+        fail_msg("frames %#lx to %#lx hold no data", mfn.mfn, mfn.mfn + frames);
+}
+
+uint64_t *memory_word(mfn_t mfn)
+{
+    expect_data(mfn, 1);
+    is_used[mfn.mfn] = 1;
+    return page(mfn);
+}
+
+mfn_t memory_find_used(mfn_t mfn, uint64_t frames)
+{
+    const uint8_t *found;
+
+    expect_data(mfn, frames);
+    found = memchr(is_used + mfn.mfn, 1, frames);
+    return found ? MFN((uint64_t)(found - is_used)) : INVALID_MFN;
+}
+
+/* The next used frame of a run, which `at` then names; false at its end. */
+static bool next_used(mfn_t *at, uint64_t end)
+{
+    *at = at->mfn < end ? memory_find_used(*at, end - at->mfn) : INVALID_MFN;
+    return mfn_is_valid(*at);
+}
+
+void memory_clear(mfn_t mfn, uint64_t frames)
+{
+    for (mfn_t at = mfn; next_used(&at, mfn.mfn + frames); at.mfn++) {
+        memset(page(at), 0, FRAME_SIZE);
+        is_used[at.mfn] = 0;
+    }
+}
+
+bool memory_is_zero(mfn_t mfn, uint64_t frames)
+{
+    for (mfn_t at = mfn; next_used(&at, mfn.mfn + frames); at.mfn++) {
+        const char *first = (const char *)page(at);
+
+        if (first[0] != 0 || memcmp(first, first + 1, FRAME_SIZE - 1) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* ---- tables and frames ---------------------------------------------------------------------- */
 
 bool memory_is_table(mfn_t mfn)
 {
@@ -104,26 +180,43 @@ void memory_track_frames(void)
 void memory_move_frames(mfn_t mfn, uint64_t frames, enum frame_state state)
 {
     assert_true(mfn.mfn + frames <= MEMORY_FRAMES_END);
-    memset(memory.frame_state + mfn.mfn, state, frames);
+    memset(frame_state + mfn.mfn, state, frames);
 }
 
 enum frame_state memory_frame_state(mfn_t mfn)
 {
     assert_true(mfn.mfn < MEMORY_FRAMES_END);
-    return memory.frame_state[mfn.mfn];
+    return frame_state[mfn.mfn];
 }
 
 bool memory_frames_are(mfn_t mfn, uint64_t frames, enum frame_state state)
 {
-    const uint8_t *first = memory.frame_state + mfn.mfn;
+    const uint8_t *first = frame_state + mfn.mfn;
 
-    assert_true(frames > 0 && mfn.mfn + frames <= MEMORY_FRAMES_END);
+    assert_true(frames > 0);
+    if (mfn.mfn > MEMORY_FRAMES_END - frames)
+        return false; /* they are nowhere */
     return first[0] == state && memcmp(first, first + 1, frames - 1) == 0;
 }
 
 struct memory_returned memory_returned(void)
 {
     return memory.returned;
+}
+
+void memory_give_frames(unsigned order, uint64_t blocks)
+{
+    memory.gift[order_size(order)].blocks = blocks;
+}
+
+struct memory_freed memory_freed(void)
+{
+    return memory.freed;
+}
+
+void memory_set_pod(struct pod *pod)
+{
+    memory.pod = pod;
 }
 
 /* ---- what the engine calls ------------------------------------------------------------------ */
@@ -181,20 +274,60 @@ struct p2m_table_info *p2m_host_table_info(const struct p2m *p2m, mfn_t table)
     return &memory.info[table.mfn];
 }
 
+/* The frames go from one state to the next; a test that tracks none may use any number. */
+static void move_tracked(mfn_t mfn, unsigned order, enum frame_state from, enum frame_state to)
+{
+    uint64_t count = order_frames(order);
+
+    if (memory.tracking && !memory_frames_are(mfn, count, from))
+        fail_msg("frames %#lx, order %u: not all of them are in state %d", mfn.mfn, order, from);
+    if (mfn.mfn < MEMORY_FRAMES_END && count <= MEMORY_FRAMES_END - mfn.mfn)
+        memory_move_frames(mfn, count, to);
+}
+
 void p2m_host_put_frames(struct p2m *p2m, const struct p2m_frames *frames)
 {
-    uint64_t count = order_frames(frames->order);
-
-    (void)p2m;
     memory.returned.last = *frames;
     memory.returned.calls++;
-    memory.returned.frames += count;
-    if (!memory.tracking)
-        return;
-    if (!memory_frames_are(frames->mfn, count, FRAME_OWED))
-        fail_msg("frames %#lx, order %u come back, and are not all owed", frames->mfn.mfn,
-                 frames->order);
-    memory_move_frames(frames->mfn, count, FRAME_HOME);
+    memory.returned.frames += order_frames(frames->order);
+    move_tracked(frames->mfn, frames->order, FRAME_OWED, FRAME_CACHED);
+    if (!memory.pod || !pod_accept((struct p2m_locked){ p2m }, memory.pod, frames))
+        move_tracked(frames->mfn, frames->order, FRAME_CACHED, FRAME_HOME);
+}
+
+mfn_t p2m_host_alloc_frames(struct p2m *p2m, unsigned order)
+{
+    struct gift *gift = &memory.gift[order_size(order)];
+    uint64_t step = order_frames(order), tries = (gift->end - gift->from) / step;
+
+    (void)p2m;
+    if (gift->blocks == 0)
+        return INVALID_MFN;
+    while (tries-- > 0) {
+        mfn_t mfn = MFN(gift->next);
+
+        gift->next = gift->next + step < gift->end ? gift->next + step : gift->from;
+        if (!memory_frames_are(mfn, step, FRAME_HOME))
+            continue;
+        gift->blocks--;
+        memory_move_frames(mfn, step, FRAME_CACHED);
+        *memory_word(mfn) = POISON;
+        *memory_word(mfn_add(mfn, step - 1)) = POISON;
+        return mfn;
+    }
+    return INVALID_MFN;
+}
+
+void p2m_host_free_frames(struct p2m *p2m, mfn_t mfn, unsigned order)
+{
+    (void)p2m;
+    if (!order_is_size(order) || !frame_is_aligned(mfn.mfn, order))
+        fail_msg("frames %#lx come back by order %u", mfn.mfn, order);
+    memory.freed.mfn = mfn;
+    memory.freed.order = order;
+    memory.freed.calls++;
+    memory.freed.frames += order_frames(order);
+    move_tracked(mfn, order, FRAME_CACHED, FRAME_HOME);
 }
 
 struct memory_assert memory_assert;

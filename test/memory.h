@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The test's host: implements p2m/host.h over an arena. It hands out table pages and wants each
- * back, poisons what came back, fails the allocation that it is told to, and keeps the state of
+ * The test's host: implements p2m/host.h over a machine of 64 GB, of which only what is written to
+ * takes memory. It hands out table pages and wants each back, poisons what came back, fails the
+ * allocation that it is told to, gives and takes blocks for a PoD cache, and keeps the state of
  * every guest frame that a test tells it of. Refuses to know entries: it never reads a table.
  */
 #ifndef TEST_MEMORY_H
@@ -13,13 +14,14 @@
 #include "p2m/host.h"
 
 #define MEMORY_TABLES     4096u                /* table pages are frames 1 to MEMORY_TABLES - 1 */
-#define MEMORY_FRAMES_END ((uint64_t)34 << 18) /* guest frames with a state lie below */
+#define MEMORY_FRAMES_END ((uint64_t)64 << 18) /* frames with contents and a state lie below */
 
 /* Where a guest frame is. */
 enum frame_state {
     FRAME_HOME,   /* the host's */
     FRAME_MAPPED, /* in the map */
     FRAME_OWED,   /* left the map, and has not been given back yet */
+    FRAME_CACHED, /* in hand: given to a PoD cache */
 };
 
 /* What p2m_host_put_frames was told last, and in sum since memory_reset. */
@@ -29,11 +31,29 @@ struct memory_returned {
     uint64_t frames;
 };
 
-/* A new host: no page handed out, no frame anywhere but at home. */
+/* What p2m_host_free_frames was told last, and in sum since memory_reset. */
+struct memory_freed {
+    mfn_t mfn;
+    unsigned order;
+    uint64_t calls;
+    uint64_t frames;
+};
+
+/* A new host: no page handed out, no frame anywhere but at home, all memory zero. */
 void memory_reset(void);
 
-/* Where machine address 0 is seen; only table pages are behind it. */
+/* Where machine address 0 is seen. */
 void *memory_direct_map(void);
+
+/* The first word of a frame, to read or to write; no other way leads a test to what is in memory. */
+uint64_t *memory_word(mfn_t mfn);
+
+/* Let these frames read as zero again; do they? Only frames whose words were asked for are seen to. */
+void memory_clear(mfn_t mfn, uint64_t frames);
+bool memory_is_zero(mfn_t mfn, uint64_t frames);
+
+/* The first frame from mfn on, before mfn + frames, whose word was asked for; or INVALID_MFN. */
+mfn_t memory_find_used(mfn_t mfn, uint64_t frames);
 
 /* Is this frame a table page that was handed out and is not back? */
 bool memory_is_table(mfn_t mfn);
@@ -49,6 +69,15 @@ enum frame_state memory_frame_state(mfn_t mfn);
 bool memory_frames_are(mfn_t mfn, uint64_t frames, enum frame_state state);
 
 struct memory_returned memory_returned(void);
+
+/* From now on the host has this many blocks of the order to give to a PoD cache; at first, none.
+ * They lie side by side, and do not read as zero. */
+void memory_give_frames(unsigned order, uint64_t blocks);
+struct memory_freed memory_freed(void);
+
+/* What comes back from the map is offered to this guest's PoD cache first; NULL: to none. */
+struct pod;
+void memory_set_pod(struct pod *pod);
 
 /* An assert of the engine's ends the test, unless it is expected: then it ends the call. */
 struct memory_assert {

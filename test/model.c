@@ -61,6 +61,19 @@ bool model_is_written(const struct model *model, gfn_t gfn, unsigned order)
     return memchr(model->written + model_index(gfn), 1, order_frames(order)) != NULL;
 }
 
+bool model_has_content(const struct model *model, gfn_t gfn, unsigned order)
+{
+    const uint8_t *first = model->content + model_index(gfn);
+
+    return first[0] != 0 || memcmp(first, first + 1, order_frames(order) - 1) != 0;
+}
+
+void model_write(struct model *model, gfn_t gfn, uint8_t content)
+{
+    model->written[model_index(gfn)] = 1;
+    model->content[model_index(gfn)] = content;
+}
+
 /* ---- types, once more ----------------------------------------------------------------------- */
 
 unsigned type_rights(enum p2m_type type)
@@ -69,6 +82,7 @@ unsigned type_rights(enum p2m_type type)
     case P2M_RAM_RW:
         return P2M_READ | P2M_WRITE | P2M_EXECUTE;
     case P2M_RAM_RO:
+    case P2M_RAM_HELD:
         return P2M_READ | P2M_EXECUTE;
     case P2M_MMIO:
     case P2M_SPECIAL:
@@ -81,6 +95,11 @@ unsigned type_rights(enum p2m_type type)
 bool type_has_frame(enum p2m_type type)
 {
     return type_rights(type) != 0;
+}
+
+bool type_is_ram(enum p2m_type type)
+{
+    return type == P2M_RAM_RW || type == P2M_RAM_RO || type == P2M_RAM_HELD;
 }
 
 /* ---- cells ---------------------------------------------------------------------------------- */
@@ -131,7 +150,9 @@ void model_create(struct model *model, unsigned max_order)
     model->max_order = max_order;
     model->cell = mmap(NULL, MODEL_FRAMES * sizeof(*model->cell), protection, flags, -1, 0);
     model->written = mmap(NULL, MODEL_FRAMES, protection, flags, -1, 0);
+    model->content = mmap(NULL, MODEL_FRAMES, protection, flags, -1, 0);
     assert_true(model->cell != MAP_FAILED && model->written != MAP_FAILED);
+    assert_true(model->content != MAP_FAILED);
     set_sizes(model, (struct region){ 0, MODEL_FRAMES }, SIZE_512G);
 }
 
@@ -139,6 +160,7 @@ void model_destroy(struct model *model)
 {
     munmap(model->cell, MODEL_FRAMES * sizeof(*model->cell));
     munmap(model->written, MODEL_FRAMES);
+    munmap(model->content, MODEL_FRAMES);
 }
 
 /* Between the slots lies nothing, in entries as large as the slots' neighbours permit. */
@@ -186,6 +208,27 @@ uint64_t model_tables(const struct model *model, gfn_t gfn, unsigned order)
     return tables;
 }
 
+bool model_is_empty(const struct model *model, gfn_t gfn, uint64_t frames)
+{
+    for (uint64_t i = 0; i < frames; i++)
+        if (model_at(model, gfn_add(gfn, i)).type != P2M_INVALID)
+            return false;
+    return true;
+}
+
+/* Leaf by leaf: a cell knows how far it reaches. */
+bool model_has_type(const struct model *model, gfn_t gfn, uint64_t frames, enum p2m_type type)
+{
+    for (uint64_t at = gfn.gfn; at < gfn.gfn + frames;) {
+        struct model_cell cell = model_at(model, GFN(at));
+
+        if (cell.type == type)
+            return true;
+        at = frame_align_down(at, cell.order) + order_frames(cell.order);
+    }
+    return false;
+}
+
 /* ---- changes -------------------------------------------------------------------------------- */
 
 void model_split(struct model *model, gfn_t gfn, unsigned order)
@@ -201,8 +244,10 @@ void model_set(struct model *model, gfn_t gfn, const struct p2m_mapping *mapping
     uint32_t step = type_has_frame(mapping->type) ? ONE_FRAME : 0;
 
     model_split(model, gfn, mapping->order);
-    if (!step || model_at(model, gfn).mfn.mfn != mapping->mfn.mfn)
+    if (!step || model_at(model, gfn).mfn.mfn != mapping->mfn.mfn) {
         memset(model->written + region.from, 0, region.end - region.from);
+        memset(model->content + region.from, 0, region.end - region.from);
+    }
     for (uint64_t i = region.from; i < region.end; i++, cell += step)
         model->cell[i] = cell;
 }
@@ -235,7 +280,7 @@ void model_merge(struct model *model, gfn_t gfn, unsigned order)
 
 static void count_entry(struct p2m_counts *counts, enum p2m_type type, unsigned size)
 {
-    if (type == P2M_RAM_RW || type == P2M_RAM_RO)
+    if (type_is_ram(type))
         counts->ram[size]++;
     else if (type == P2M_POD)
         counts->markers[size]++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The naive truth: an array of guest frame -> (machine frame, type, size of the entry), and which
- * frames were written since they were mapped. No tables and no sharing: a superpage is 512 or
+ * The naive truth: an array of guest frame -> (machine frame, type, size of the entry), which frames
+ * were written since they were mapped, and what was written there last. No tables and no sharing: a superpage is 512 or
  * 262144 equal-minded cells. Refuses to know the engine's files, bits, counts and debts.
  *
  * The guest frames that it knows are five slots of 1 GB, in two of the root's entries:
@@ -24,6 +24,7 @@
 struct model {
     uint32_t *cell;
     uint8_t *written;
+    uint8_t *content; /* a byte for all that is in the frame; a fresh one holds 0 */
     unsigned max_order;
 };
 
@@ -45,6 +46,7 @@ uint64_t model_index(gfn_t gfn);
 bool model_knows(gfn_t gfn);
 
 bool type_has_frame(enum p2m_type type);
+bool type_is_ram(enum p2m_type type);
 unsigned type_rights(enum p2m_type type);
 
 /* Any gfn, those between the slots too. */
@@ -70,7 +72,13 @@ struct p2m_counts model_counts(const struct model *model);
 /* The first guest frame where map and model differ, or INVALID (UINT64_MAX): every cell is read. */
 gfn_t model_compare(const struct model *model, struct p2m_walking walking);
 
-/* Was any of these frames written since it was mapped? */
+/* Was any of these frames written since it was mapped; does any of them hold something? */
 bool model_is_written(const struct model *model, gfn_t gfn, unsigned order);
+bool model_has_content(const struct model *model, gfn_t gfn, unsigned order);
+void model_write(struct model *model, gfn_t gfn, uint8_t content);
+
+/* What is in a region of 4 KB to 1 GB: are all its entries nothing; is any of this type? */
+bool model_is_empty(const struct model *model, gfn_t gfn, uint64_t frames);
+bool model_has_type(const struct model *model, gfn_t gfn, uint64_t frames, enum p2m_type type);
 
 #endif

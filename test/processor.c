@@ -272,3 +272,23 @@ struct processor_translation processor_access(struct processor *processor, gfn_t
     keep(processor, &walker, found);
     return found;
 }
+
+struct processor_translation processor_store(struct processor *processor, gfn_t gfn, unsigned index,
+                                             uint64_t word)
+{
+    struct processor_translation found = processor_access(processor, gfn, ACCESS_WRITE);
+
+    if (found.answer <= ANSWER_WALKED)
+        memory_word(found.mfn)[index] = word;
+    return found;
+}
+
+struct processor_translation processor_load(struct processor *processor, gfn_t gfn, unsigned index,
+                                            uint64_t *word)
+{
+    struct processor_translation found = processor_access(processor, gfn, ACCESS_READ);
+
+    if (found.answer <= ANSWER_WALKED)
+        *word = memory_word(found.mfn)[index];
+    return found;
+}

@@ -61,6 +61,13 @@ void processor_start(struct processor *processor, enum processor_maker maker, vo
 struct processor_translation processor_access(struct processor *processor, gfn_t gfn,
                                               enum processor_access access);
 
+/* One access that moves a word, the index-th of gfn's frame; nothing moves after a fault. */
+#define PROCESSOR_WORDS (FRAME_SIZE / (unsigned)sizeof(uint64_t))
+struct processor_translation processor_store(struct processor *processor, gfn_t gfn, unsigned index,
+                                             uint64_t word);
+struct processor_translation processor_load(struct processor *processor, gfn_t gfn, unsigned index,
+                                            uint64_t *word);
+
 /* What the tables say, from the root; changes neither the tables nor the caches. */
 struct processor_translation processor_look(const struct processor *processor, gfn_t gfn);
 

@@ -15,6 +15,8 @@ struct run {
     struct histogram *histogram;
     struct p2m_debt *debt; /* of this operation */
     struct p2m_debt before;
+    uint64_t populates; /* of 1 GB, before this operation */
+    bool sweeps_gigabyte;
 };
 
 /* ---- choosing.c ----------------------------------------------------------------------------- */
@@ -34,6 +36,7 @@ bool is_in_mood(const struct run *run, enum mood mood);
 
 gfn_t choose_gfn(struct run *run);
 gfn_t choose_any_gfn(struct run *run); /* now and then one that no verb may accept */
+gfn_t choose_end(struct run *run, gfn_t from, mfn_t mfn);
 enum p2m_type choose_type(struct run *run);
 unsigned choose_order(struct run *run);
 mfn_t choose_mfn(struct run *run, gfn_t gfn);
@@ -52,12 +55,36 @@ enum column asked_column(unsigned order);
 /* ---- verbs_map.c: what changes the map ------------------------------------------------------ */
 
 void do_set(struct run *run);
+void set_at(struct run *run, gfn_t gfn, struct p2m_mapping mapping);
 void do_set_range(struct run *run);
 void do_split(struct run *run);
 void do_merge(struct run *run);
 void do_candidates(struct run *run);
 void split_at(struct run *run, gfn_t gfn, unsigned order);
 void merge_at(struct run *run, gfn_t gfn, unsigned order);
+
+/* What a verb did not change when it failed. */
+struct unmoved {
+    struct p2m_counts counts;
+    struct p2m_events events;
+    struct pod_account account;
+    struct pod_cache_counts cache;
+};
+struct unmoved remember(const struct world *world);
+void expect_unmoved(const struct world *world, struct unmoved before);
+
+/* Carry the range of world.now out in the model; returns where the engine must have stopped. */
+gfn_t apply_range(struct run *run);
+
+/* ---- verbs_pod.c, verbs_sweep.c: populate-on-demand ----------------------------------------- */
+
+void do_pod_mark(struct run *run);
+void do_pod_decrease(struct run *run);
+void do_populate(struct run *run);
+void do_grant(struct run *run);
+void do_target(struct run *run);
+void do_sweep(struct run *run);
+void release_at(struct run *run, gfn_t gfn);
 
 /* ---- verbs_use.c: what uses it, and what settles -------------------------------------------- */
 
@@ -67,6 +94,9 @@ void do_pin(struct run *run);
 void do_unpin(struct run *run);
 void do_access(struct run *run);
 void access_as_guest(struct run *run, gfn_t gfn, enum verb verb);
+void do_settle(struct run *run);
 void do_settle_or_pay(struct run *run);
+void pay_all(struct run *run);
+bool is_settled(const struct run *run, const struct p2m_debt *debt);
 
 #endif

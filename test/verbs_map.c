@@ -9,43 +9,34 @@
 
 /* ---- set ------------------------------------------------------------------------------------ */
 
-/* On error nothing may have moved: counts and events are compared too. */
-struct unmoved {
-    struct p2m_counts counts;
-    struct p2m_events events;
-};
-
-static struct unmoved remember(const struct p2m *p2m)
+struct unmoved remember(const struct world *world)
 {
-    return (struct unmoved){ p2m->counts, p2m->events };
+    return (struct unmoved){ world->p2m.counts, world->p2m.events, pod_account(&world->pod),
+                             pod_cache_counts(&world->pod) };
 }
 
-static void expect_unmoved(const struct world *world, struct unmoved before)
+/* Counts, events and accounts; not pages for nodes, which may come and go. */
+void expect_unmoved(const struct world *world, struct unmoved before)
 {
+    struct unmoved now = remember(world);
+
     EXPECT(world, memcmp(&before.counts, &world->p2m.counts, sizeof(before.counts)) == 0);
     EXPECT(world, memcmp(&before.events, &world->p2m.events, sizeof(before.events)) == 0);
+    EXPECT(world, memcmp(&before.account, &now.account, sizeof(now.account)) == 0);
+    EXPECT(world, before.cache.clean == now.cache.clean);
 }
 
-void do_set(struct run *run)
+static void set_now(struct run *run, uint64_t quota)
 {
     struct world *world = &run->world;
-    struct p2m_mapping *mapping = &world->now.mapping;
-    gfn_t gfn = choose_any_gfn(run);
-    struct unmoved unmoved = remember(&world->p2m);
-    struct forecast forecast;
-    uint64_t quota;
-    enum p2m_error error;
+    const struct p2m_mapping *mapping = &world->now.mapping;
+    struct forecast forecast = forecast_set(world, run->debt);
+    struct unmoved unmoved = remember(world);
+    gfn_t gfn = world->now.gfn;
 
-    mapping->order = choose_order(run);
-    mapping->type = choose_type(run);
-    if (!one_in(run, 64) && order_is_size(mapping->order))
-        gfn = GFN(frame_align_down(gfn.gfn, mapping->order));
-    mapping->mfn = choose_mfn(run, gfn);
-    quota = begin_verb(run, VERB_SET, gfn);
-    forecast = forecast_set(world, run->debt);
     if (forecast.outcome != OUTCOME_CHANGED || world_has_frames(world, gfn, mapping)) {
-        error = p2m_set_entry(world->locked, gfn, *mapping, run->debt);
-        EXPECT(world, error == outcome_error(forecast.outcome));
+        EXPECT(world, p2m_set_entry(world->locked, gfn, *mapping, run->debt) ==
+                          outcome_error(forecast.outcome));
         count_outcome(run, forecast.outcome, asked_column(forecast.order));
         if (forecast.outcome == OUTCOME_CHANGED)
             world_apply(world, gfn, mapping, &run->before);
@@ -55,8 +46,29 @@ void do_set(struct run *run)
     end_verb(run, quota);
 }
 
+void set_at(struct run *run, gfn_t gfn, struct p2m_mapping mapping)
+{
+    uint64_t quota = begin_verb(run, VERB_SET, gfn);
+
+    run->world.now.mapping = mapping;
+    set_now(run, quota);
+}
+
+void do_set(struct run *run)
+{
+    struct p2m_mapping *mapping = &run->world.now.mapping;
+    gfn_t gfn = choose_any_gfn(run);
+
+    mapping->order = choose_order(run);
+    mapping->type = choose_type(run);
+    if (!one_in(run, 64) && order_is_size(mapping->order))
+        gfn = GFN(frame_align_down(gfn.gfn, mapping->order));
+    mapping->mfn = choose_mfn(run, gfn);
+    set_now(run, begin_verb(run, VERB_SET, gfn));
+}
+
 /* Frames out of step make small pieces, and too many of them teach nothing new. */
-static gfn_t choose_end(struct run *run, gfn_t from, mfn_t mfn)
+gfn_t choose_end(struct run *run, gfn_t from, mfn_t mfn)
 {
     static const uint32_t lengths[] = { 1, 2, 511, 512, 513, 1024, 0x40000, 0x40200, 0x80000 };
     uint64_t length =
@@ -95,8 +107,7 @@ static bool piece_is_there(const struct world *world, gfn_t gfn, const struct p2
            (!type_has_frame(cell.type) || cell.mfn.mfn == mapping->mfn.mfn);
 }
 
-/* Returns where the range must have stopped. */
-static gfn_t apply_range(struct run *run)
+gfn_t apply_range(struct run *run)
 {
     struct world *world = &run->world;
     struct p2m_mapping mapping = world->now.mapping;
@@ -122,7 +133,7 @@ static void call_range(struct run *run, struct forecast forecast)
     struct world *world = &run->world;
     struct gfn_range range = { world->now.gfn, world->now.end };
     mfn_t mfn = world->now.mapping.mfn;
-    struct unmoved unmoved = remember(&world->p2m);
+    struct unmoved unmoved = remember(world);
     gfn_t stop = range.from;
     enum p2m_error error =
         p2m_set_range(world->locked, &range, &mfn, world->now.mapping.type, run->debt);
@@ -170,7 +181,7 @@ void split_at(struct run *run, gfn_t gfn, unsigned order)
 {
     struct world *world = &run->world;
     uint64_t quota = begin_verb(run, VERB_SPLIT, gfn);
-    struct unmoved unmoved = remember(&world->p2m);
+    struct unmoved unmoved = remember(world);
     struct forecast forecast;
 
     world->now.mapping.order = order;
@@ -231,7 +242,7 @@ void merge_at(struct run *run, gfn_t gfn, unsigned order)
 {
     struct world *world = &run->world;
     uint64_t quota = begin_verb(run, VERB_MERGE, gfn);
-    struct unmoved unmoved = remember(&world->p2m);
+    struct unmoved unmoved = remember(world);
     enum outcome outcome;
 
     world->now.mapping.order = order;

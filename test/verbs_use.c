@@ -29,6 +29,12 @@ void do_get(struct run *run)
                   histogram_column(entry.order));
 }
 
+/* Zeroes too: a page that was written may be as good as new. */
+static uint8_t choose_content(struct run *run)
+{
+    return one_in(run, 2) ? 0 : (uint8_t)choose(&run->choices, 256);
+}
+
 static enum column column_of_entry(const struct run *run)
 {
     gfn_t gfn = run->world.now.gfn;
@@ -45,6 +51,17 @@ static bool has_frame(const struct run *run)
     return model_knows(gfn) && type_has_frame(model_at(&run->world.model, gfn).type);
 }
 
+/* The host's own write; a sweep that holds the leaf hears of it. */
+static void host_write(struct run *run, gfn_t gfn)
+{
+    struct world *world = &run->world;
+    uint8_t content = choose_content(run);
+
+    release_at(run, gfn);
+    memory_word(model_at(&world->model, gfn).mfn)[gfn.gfn % CONTENT_WORDS] = content;
+    model_write(&world->model, gfn, content);
+}
+
 void do_mark_dirty(struct run *run)
 {
     struct world *world = &run->world;
@@ -53,7 +70,7 @@ void do_mark_dirty(struct run *run)
 
     EXPECT(world, p2m_mark_dirty(world->locked, world->now.gfn) == outcome_error(outcome));
     if (outcome == OUTCOME_CHANGED)
-        world->model.written[model_index(world->now.gfn)] = 1;
+        host_write(run, world->now.gfn);
     count_outcome(run, outcome, column_of_entry(run));
     end_verb(run, quota);
 }
@@ -109,6 +126,10 @@ void do_unpin(struct run *run)
 
 /* ---- the processor -------------------------------------------------------------------------- */
 
+static const unsigned access_rights[VERBS] = {
+    [VERB_READ] = P2M_READ, [VERB_WRITE] = P2M_WRITE, [VERB_EXECUTE] = P2M_EXECUTE
+};
+
 /* A fault is never stale: it was found out from the root. */
 static void expect_fault(struct run *run, struct processor_translation seen, unsigned access)
 {
@@ -124,57 +145,95 @@ static void expect_fault(struct run *run, struct processor_translation seen, uns
     EXPECT(world, seen.answer == ANSWER_NOT_ALLOWED);
     EXPECT(world, rights != 0 && !(rights & access));
     count_outcome(run, OUTCOME_NOT_ALLOWED, column_of_entry(run));
+    if (one_in(run, 2))
+        release_at(run, gfn);
 }
 
-/* A translation may be of the past only while a flush is owed, and its frame never at the host. */
+/* What the access moves: a word of the guest's choice, or what it finds. */
+static struct processor_translation access_word(struct run *run, enum verb verb, uint64_t *word)
+{
+    struct processor *processor = &run->world.processor;
+    gfn_t gfn = run->world.now.gfn;
+    unsigned index = gfn.gfn % CONTENT_WORDS;
+
+    if (verb == VERB_EXECUTE)
+        return processor_access(processor, gfn, ACCESS_EXECUTE);
+    if (verb == VERB_READ)
+        return processor_load(processor, gfn, index, word);
+    *word = choose_content(run);
+    return processor_store(processor, gfn, index, *word);
+}
+
+/* A translation may be of the past only while a flush is owed, and its frame never at the host, nor
+ * in hand. */
+static void expect_access(struct run *run, struct processor_translation seen, enum verb verb,
+                          uint64_t word)
+{
+    struct world *world = &run->world;
+    gfn_t gfn = world->now.gfn;
+    struct model_cell cell = model_at(&world->model, gfn);
+
+    if (cell.mfn.mfn != seen.mfn.mfn) {
+        EXPECT(world, world_is_stale(world));
+        EXPECT(world, memory_frame_state(seen.mfn) == FRAME_OWED);
+        return;
+    }
+    EXPECT(world, world_is_stale(world) || type_rights(cell.type) & access_rights[verb]);
+    if (verb == VERB_WRITE)
+        model_write(&world->model, gfn, (uint8_t)word);
+    else if (verb == VERB_READ)
+        EXPECT(world, word == world->model.content[model_index(gfn)]);
+}
+
 void access_as_guest(struct run *run, gfn_t gfn, enum verb verb)
 {
-    enum processor_access access = verb == VERB_READ    ? ACCESS_READ
-                                   : verb == VERB_WRITE ? ACCESS_WRITE
-                                                        : ACCESS_EXECUTE;
     struct world *world = &run->world;
     struct processor_translation seen;
-    struct model_cell cell;
+    uint64_t word = 0;
 
     aim_verb(run, verb, gfn);
     if (gfn.gfn >= (uint64_t)1 << 36)
         return; /* no processor can say such an address */
-    seen = processor_access(&world->processor, gfn, access);
+    seen = access_word(run, verb, &word);
     EXPECT(world, seen.answer != ANSWER_MALFORMED);
     if (seen.answer > ANSWER_WALKED) {
-        expect_fault(run, seen, access);
+        expect_fault(run, seen, access_rights[verb]);
         return;
     }
-    cell = model_at(&world->model, world->now.gfn);
-    if (cell.mfn.mfn == seen.mfn.mfn) {
-        EXPECT(world, world_is_stale(world) || type_rights(cell.type) & access);
-        if (access == ACCESS_WRITE)
-            world->model.written[model_index(world->now.gfn)] = 1;
-    } else {
-        EXPECT(world, world_is_stale(world));
-        EXPECT(world, memory_frame_state(seen.mfn) == FRAME_OWED);
-    }
+    expect_access(run, seen, verb, word);
     world_check(world, world->now.gfn);
     count_outcome(run, seen.answer == ANSWER_CACHED ? OUTCOME_CACHED : OUTCOME_WALKED,
                   histogram_column(seen.order));
+}
+
+/* While a sweep is under way, what it holds is of interest. */
+static gfn_t choose_accessed(struct run *run)
+{
+    const struct pod_sweep *sweep = &run->world.sweep;
+    gfn_t gfn = choose_any_gfn(run);
+
+    if (run->world.sweeping == SWEEP_NONE || !one_in(run, 3))
+        return gfn;
+    return gfn_add(sweep->item[choose(&run->choices, sweep->count)].gfn,
+                   gfn.gfn & (order_frames(sweep->order) - 1));
 }
 
 void do_access(struct run *run)
 {
     enum verb verb = one_in(run, 6) ? VERB_EXECUTE : one_in(run, 2) ? VERB_READ : VERB_WRITE;
 
-    access_as_guest(run, choose_any_gfn(run), verb);
+    access_as_guest(run, choose_accessed(run), verb);
 }
 
 /* ---- settling and paying -------------------------------------------------------------------- */
 
-static bool is_settled(const struct run *run, const struct p2m_debt *debt)
+bool is_settled(const struct run *run, const struct p2m_debt *debt)
 {
     return !debt->flush || debt->generation <= run->world.p2m.settled;
 }
 
 /* Two halves with other operations between them; the flush belongs to the second. */
-static void do_settle(struct run *run)
+void do_settle(struct run *run)
 {
     struct world *world = &run->world;
     bool waited = false;
@@ -184,7 +243,7 @@ static void do_settle(struct run *run)
         world->settling = p2m_begin_settle(&world->p2m);
         return;
     }
-    for (unsigned i = 0; i < WORLD_DEBTS; i++)
+    for (unsigned i = 0; i < ALL_DEBTS; i++)
         waited = waited || !is_settled(run, &world->debt[i]);
     processor_flush(&world->processor);
     p2m_end_settle(&world->p2m, world->settling);
@@ -227,10 +286,10 @@ static void expect_payment(struct run *run, const struct p2m_owed *owed)
         count_outcome(run, OUTCOME_LATE_BITS, histogram_column(owed->order));
 }
 
-static void do_pay(struct run *run)
+static void pay(struct run *run, struct p2m_debt *debt)
 {
     struct world *world = &run->world;
-    struct p2m_debt *debt = &world->debt[choose(&run->choices, WORLD_DEBTS)], paid = *debt;
+    struct p2m_debt paid = *debt;
 
     if (!is_settled(run, debt)) {
         do_settle(run);
@@ -241,10 +300,15 @@ static void do_pay(struct run *run)
         expect_payment(run, &debt->owed[i]);
     if (debt->count == 0)
         count_outcome(run, OUTCOME_NOTHING, COLUMN_NONE);
+    if (one_in(run, 10))
+        memory_fail_allocation(1 + choose(&run->choices, 2)); /* no page for a node */
     p2m_pay(world->locked, debt);
+    memory_fail_allocation(0);
+    pod_trim(world->locked, &world->pod);
     EXPECT(world, debt->count == 0 && !debt->flush);
     world->unpaid = world->p2m.unpaid; /* the host's own tracking saw each frame and page */
-    EXPECT(world, memory_tables_in_use() == world->p2m.counts.tables + world->unpaid.tables);
+    EXPECT(world, memory_tables_in_use() ==
+                      world->p2m.counts.tables + world->unpaid.tables + world->p2m.lent_pages);
     for (unsigned i = 0; i < paid.count; i++) {
         uint64_t from;
 
@@ -257,6 +321,19 @@ static void do_pay(struct run *run)
     }
 }
 
+void pay_all(struct run *run)
+{
+    struct world *world = &run->world;
+
+    if (!world->settling)
+        do_settle(run);
+    do_settle(run); /* what was added after the flush had begun needs another */
+    do_settle(run);
+    do_settle(run);
+    for (unsigned i = 0; i < ALL_DEBTS; i++)
+        pay(run, &world->debt[i]);
+}
+
 void do_settle_or_pay(struct run *run)
 {
     if (is_in_mood(run, MOOD_DEBTS) && !one_in(run, 16))
@@ -264,5 +341,5 @@ void do_settle_or_pay(struct run *run)
     if (one_in(run, 3))
         do_settle(run);
     else
-        do_pay(run);
+        pay(run, &run->world.debt[choose(&run->choices, ALL_DEBTS)]);
 }

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TABLE_QUOTA 80u
+#define TABLE_QUOTA 96u
 
 void world_create(struct world *world, const struct pt_format *format)
 {
@@ -25,6 +25,8 @@ void world_create(struct world *world, const struct pt_format *format)
     model_create(&world->model, config.max_order);
     EXPECT(world, p2m_create(&world->p2m, &config) == P2M_OK);
     world->locked = p2m_lock(&world->p2m);
+    pod_create(&world->pod, &world->p2m, ORDER_1G);
+    memory_set_pod(&world->pod);
     processor_start(&world->processor, format == &npt_format ? MAKER_AMD : MAKER_INTEL,
                     config.direct_map, p2m_root_address(&world->p2m));
 }
@@ -40,11 +42,15 @@ void world_destroy(struct world *world)
         if (mfn_is_valid(cell.mfn))
             memory_move_frames(cell.mfn, 1, FRAME_OWED);
     }
+    while (world->grant_count > 0)
+        pod_clean_end(world->locked, &world->pod, &world->grant[--world->grant_count].grant);
+    pod_empty(world->locked, &world->pod);
+    EXPECT(world, pod_cache_counts(&world->pod).pages == 0);
     p2m_destroy(world->locked, &last);
     generation = p2m_begin_settle(&world->p2m);
     p2m_end_settle(&world->p2m, generation);
     p2m_pay(world->locked, &last);
-    for (unsigned i = 0; i < WORLD_DEBTS; i++)
+    for (unsigned i = 0; i < ALL_DEBTS; i++)
         p2m_pay(world->locked, &world->debt[i]);
     p2m_unlock(world->locked);
     EXPECT(world, world->p2m.unpaid.ram == 0 && world->p2m.unpaid.tables == 0);
@@ -70,7 +76,7 @@ void world_fail(const struct world *world, const char *claim, int line)
 
 bool world_is_stale(const struct world *world)
 {
-    for (unsigned i = 0; i < WORLD_DEBTS; i++)
+    for (unsigned i = 0; i < ALL_DEBTS; i++)
         if (world->debt[i].flush && world->debt[i].generation > world->p2m.settled)
             return true;
     return false;
@@ -97,7 +103,7 @@ static bool is_dirty_somewhere(const struct world *world, gfn_t gfn)
 
     if (entry.dirty)
         return true;
-    for (unsigned i = 0; i < WORLD_DEBTS; i++)
+    for (unsigned i = 0; i < ALL_DEBTS; i++)
         for (unsigned item = 0; item < world->debt[i].count; item++)
             if (dead_table_is_dirty(world, &world->debt[i].owed[item], gfn, entry.mfn))
                 return true;
@@ -124,8 +130,37 @@ void world_check(const struct world *world, gfn_t gfn)
     EXPECT(world, seen.rights == type_rights(cell.type));
     EXPECT(world, seen.dirty == entry.dirty);
     EXPECT(world, memory_frame_state(cell.mfn) == FRAME_MAPPED);
+    world_check_content(world, gfn, 1);
     if (world->model.written[model_index(gfn)])
         EXPECT(world, is_dirty_somewhere(world, gfn));
+}
+
+/* A leaf at a time; only frames that somebody wrote to are looked at. */
+void world_check_content(const struct world *world, gfn_t gfn, uint64_t frames)
+{
+    const uint8_t *content = world->model.content + model_index(gfn);
+
+    for (uint64_t i = 0, step; i < frames; i += step) {
+        struct model_cell cell = model_at(&world->model, gfn_add(gfn, i));
+        unsigned order = cell.order < ORDER_1G ? cell.order : ORDER_1G;
+        mfn_t used = cell.mfn, end;
+
+        step = order_frames(order) - ((gfn.gfn + i) & (order_frames(order) - 1));
+        if (step > frames - i)
+            step = frames - i;
+        if (!mfn_is_valid(cell.mfn))
+            continue;
+        end = mfn_add(cell.mfn, step);
+        for (; used.mfn < end.mfn; used.mfn++) {
+            uint64_t at;
+
+            used = memory_find_used(used, end.mfn - used.mfn);
+            if (!mfn_is_valid(used))
+                break;
+            at = i + used.mfn - cell.mfn.mfn;
+            EXPECT(world, memory_word(used)[(gfn.gfn + at) % CONTENT_WORDS] == content[at]);
+        }
+    }
 }
 
 void world_check_around(const struct world *world, gfn_t gfn)
@@ -191,12 +226,17 @@ void world_check_debt(const struct world *world, const struct p2m_debt *debt,
 
 void world_audit(struct world *world)
 {
+    struct pod_audit in_hand;
     struct p2m_audit report;
 
     p2m_audit(world->locked, &report);
     if (report.errors)
         world_fail(world, report.detail[0].what, __LINE__);
-    EXPECT(world, memory_tables_in_use() == world->p2m.counts.tables + world->unpaid.tables);
+    EXPECT(world, memory_tables_in_use() ==
+                      world->p2m.counts.tables + world->unpaid.tables + world->p2m.lent_pages);
+    pod_audit(world->locked, &world->pod, &in_hand);
+    if (in_hand.errors)
+        world_fail(world, in_hand.what ? in_hand.what : in_hand.cache.what, __LINE__);
 }
 
 void world_check_all(struct world *world)
@@ -208,4 +248,6 @@ void world_check_all(struct world *world)
     EXPECT(world, wrong.gfn == UINT64_MAX);
     EXPECT(world, memcmp(&counts, &world->p2m.counts, sizeof(counts)) == 0);
     world_check_dirty(world, 0, MODEL_FRAMES);
+    for (unsigned slot = 0; slot < MODEL_SLOTS; slot++)
+        world_check_content(world, model_gfn(slot * SLOT_FRAMES), SLOT_FRAMES);
 }

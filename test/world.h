@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A map and everything that stands around it in the random test: the model, a processor, several
- * debts at once, pins; and what a verb must answer, foretold from these alone. Refuses to know the
+ * debts at once, pins, PoD with grants and a sweep under way; and what a verb must answer, foretold from these alone. Refuses to know the
  * engine's files: it sees the map through include/p2m, and through the processor.
  */
 #ifndef TEST_WORLD_H
@@ -14,14 +14,29 @@
 
 #include <cmocka.h>
 
-#include "p2m/p2m.h"
+#include "p2m/pod.h"
 
 #include "histogram.h"
 #include "memory.h"
 #include "model.h"
 #include "processor.h"
 
-#define WORLD_DEBTS 3u
+#define WORLD_DEBTS  3u
+#define SWEEP_DEBT   WORLD_DEBTS /* one more, of the sweep alone */
+#define ALL_DEBTS    (WORLD_DEBTS + 1)
+#define WORLD_GRANTS 3u
+
+/* What a guest writes to a frame is one word: which, the guest frame decides. */
+#define CONTENT_WORDS 8u
+
+/* How far the sweep is. */
+enum sweep_state { SWEEP_NONE, SWEEP_HELD, SWEEP_SCANNED };
+
+/* A block that is being cleared: for a mark, or ahead of need. */
+struct world_grant {
+    struct pod_grant grant;
+    bool is_ahead;
+};
 
 /* What is being done, for whoever reads of a failure. */
 struct operation {
@@ -38,11 +53,16 @@ struct world {
     struct p2m_locked locked;
     struct model model;
     struct processor processor;
-    struct p2m_debt debt[WORLD_DEBTS];
+    struct p2m_debt debt[ALL_DEBTS];
     struct p2m_unpaid unpaid; /* as it should be */
     uint64_t settling;        /* the generation of a settle that has begun; 0: none has */
     gfn_t pin[P2M_PINS_MAX];
     unsigned pin_count;
+    struct pod pod;
+    struct world_grant grant[WORLD_GRANTS];
+    unsigned grant_count;
+    struct pod_sweep sweep;
+    enum sweep_state sweeping;
     struct operation now;
 };
 
@@ -72,6 +92,11 @@ enum p2m_error outcome_error(enum outcome outcome);
 unsigned forecast_piece_order(const struct world *world, gfn_t gfn, gfn_t end,
                               const struct p2m_mapping *mapping);
 
+/* Would this verb be refused so many tables, for want of quota or of a page? */
+enum outcome forecast_tables(const struct world *world, uint64_t tables);
+
+bool world_is_pinned(const struct world *world, gfn_t gfn, unsigned order);
+
 /* Are the frames of this change at the host, or there already? If not, no caller may ask for it. */
 bool world_has_frames(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping);
 
@@ -99,7 +124,10 @@ void world_check_dirty(const struct world *world, uint64_t from, uint64_t end);
 void world_check_debt(const struct world *world, const struct p2m_debt *debt,
                       const struct p2m_debt *expected);
 
-/* The audit alone; and all cells, all counts, all D bits. */
+/* What the guest wrote to these frames is there, and nothing else is. */
+void world_check_content(const struct world *world, gfn_t gfn, uint64_t frames);
+
+/* The audits alone; and all cells, all counts, all D bits, all that was written. */
 void world_audit(struct world *world);
 void world_check_all(struct world *world);
 

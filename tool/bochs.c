@@ -36,7 +36,7 @@ enum outcome bochs_choose(struct machine *machine, const struct options *options
     if (options->host_memory)
         machine->memory = options->host_memory;
     machine->low_size = machine->memory;
-    return machine_command_line(machine, options);
+    return command_line_compose(machine->command_line, options);
 }
 
 /*

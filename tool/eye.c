@@ -19,8 +19,10 @@
 #define ANSWER_SIZE ((size_t)1 << 20)
 #define PATIENCE_MS 40000 /* in all; the machine holds still for 60 s */
 
-static const char *const compared[] = { "ram_1g",  "ram_2m",      "ram_4k",
-                                        "special", "table_pages", "runs" };
+static const char *const compared[] = {
+    "ram_1g", "ram_2m",  "ram_4k",      "pod_1g", "pod_2m",
+    "pod_4k", "special", "table_pages", "runs",   "untouched_frames",
+};
 
 bool eye_exists(void)
 {

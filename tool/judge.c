@@ -40,20 +40,6 @@ static const char *text_of(const cJSON *object, const char *name)
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
-/* Of all members but "total", which would count them twice. */
-static double sum_of(const cJSON *object)
-{
-    const cJSON *item;
-    double sum = 0;
-
-    cJSON_ArrayForEach(item, object)
-    {
-        if (cJSON_IsNumber(item) && strcmp(item->string, "total") != 0)
-            sum += item->valuedouble;
-    }
-    return sum;
-}
-
 /* It knows no such processor: it ended at once, of itself, and said so. */
 static bool emulator_refuses_cpu(const struct report *report, const struct closing *closing)
 {
@@ -100,6 +86,45 @@ static bool hypervisor_says_wrong(const struct report *report, const struct clos
     return false;
 }
 
+/* 4K frames of so many pieces of the three sizes. */
+static double frames_of(const cJSON *phase, const char *pieces)
+{
+    static const struct {
+        const char *size;
+        double frames;
+    } sizes[] = { { "1g", 262144 }, { "2m", 512 }, { "4k", 1 } };
+    double frames = 0;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s_%s", pieces, sizes[i].size);
+        frames += report_number(phase, name) * sizes[i].frames;
+    }
+    return frames;
+}
+
+/* Promised memory: the account must be that of the marks and blocks, and no more is in hand. */
+static bool account_is_wrong(const cJSON *phase, const char *name, struct verdict *verdict)
+{
+    double entries = report_number(phase, "entries"), marked = frames_of(phase, "pod");
+    double cached = report_number(phase, "cached"), blocks = frames_of(phase, "cache");
+    double granted = report_number(phase, "granted");
+
+    if (entries != marked)
+        return find(verdict, FAILED,
+                    "%.0f frames are promised, and %.0f marked (phase \"%s\" of guest %s)", entries,
+                    marked, phase->string, name);
+    if (cached != blocks)
+        return find(verdict, FAILED,
+                    "%.0f frames are in hand, and %.0f in its blocks (phase \"%s\" of guest %s)",
+                    cached, blocks, phase->string, name);
+    if (cached + granted > entries)
+        return find(verdict, FAILED,
+                    "%.0f frames are in hand for %.0f promised (phase \"%s\" of guest %s)",
+                    cached + granted, entries, phase->string, name);
+    return false;
+}
+
 static bool phases_are_wrong(const cJSON *guest, enum eye eye, struct verdict *verdict)
 {
     static const char *const required[] = { "built", "end" };
@@ -114,6 +139,8 @@ static bool phases_are_wrong(const cJSON *guest, enum eye eye, struct verdict *v
 
     cJSON_ArrayForEach(phase, phases)
     {
+        if (account_is_wrong(phase, text_of(guest, "name"), verdict))
+            return true;
         const char *seen = text_of(phase, "eye");
         if (!*seen && eye == EYE_ALWAYS)
             seen = "was asked and has not looked";
@@ -124,12 +151,25 @@ static bool phases_are_wrong(const cJSON *guest, enum eye eye, struct verdict *v
     return false;
 }
 
+/* Every slot is one leaf, or nothing but marks, or has a reason. */
+static bool slots_are_wrong(const cJSON *guest, const cJSON *end, struct verdict *verdict)
+{
+    double reasons = report_sum(cJSON_GetObjectItemCaseSensitive(guest, "reasons"));
+    double leaves = report_number(end, "ram_1g"), promised = report_number(guest, "slots_promised");
+    double slots = report_number(guest, "slots");
+
+    return reasons + leaves + promised != slots &&
+           find(verdict, FAILED,
+                "guest %s: %.0f reasons, %.0f 1 GB leaves and %.0f promised slots do not add up to "
+                "%.0f slots",
+                text_of(guest, "name"), reasons, leaves, promised, slots);
+}
+
 static bool guest_is_wrong(const cJSON *guest, const struct closing *closing,
                            struct verdict *verdict)
 {
     const cJSON *phases = cJSON_GetObjectItemCaseSensitive(guest, "phases");
     const cJSON *end = cJSON_GetObjectItemCaseSensitive(phases, "end");
-    const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(guest, "reasons");
     const char *name = text_of(guest, "name");
     const char *details = text_of(guest, "details");
 
@@ -143,10 +183,8 @@ static bool guest_is_wrong(const cJSON *guest, const struct closing *closing,
     if (!cJSON_HasObjectItem(guest, "audit_errors") || report_number(guest, "audit_errors") != 0)
         return find(verdict, FAILED, "the audit of guest %s found %.0f errors", name,
                     report_number(guest, "audit_errors"));
-    if (sum_of(reasons) + report_number(end, "ram_1g") != report_number(guest, "slots"))
-        return find(verdict, FAILED,
-                    "guest %s: %.0f reasons and %.0f 1 GB leaves do not add up to %.0f slots", name,
-                    sum_of(reasons), report_number(end, "ram_1g"), report_number(guest, "slots"));
+    if (slots_are_wrong(guest, end, verdict))
+        return true;
     return phases_are_wrong(guest, closing->eye, verdict);
 }
 
@@ -157,7 +195,7 @@ static bool frames_are_wrong(const struct report *report, struct verdict *verdic
     const cJSON *end = cJSON_GetObjectItemCaseSensitive(host, "frames_end");
     const cJSON *state;
 
-    if (sum_of(start) == 0 || cJSON_GetArraySize(start) != cJSON_GetArraySize(end))
+    if (report_sum(start) == 0 || cJSON_GetArraySize(start) != cJSON_GetArraySize(end))
         return find(verdict, FAILED, "the host did not say what frames it has");
     cJSON_ArrayForEach(state, start)
     {

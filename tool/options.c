@@ -13,7 +13,9 @@
 #include "memory_size.h"
 #include "options.h"
 
-#define NAME_MAX_LENGTH 31u /* what the hypervisor keeps */
+#define NAME_MAX_LENGTH  31u /* what the hypervisor keeps */
+#define PATIENCE_DEFAULT 10u
+#define PATIENCE_MAX     3600u /* what the hypervisor takes */
 
 static const char help_text[] =
     "usage: podium run [options]\n"
@@ -21,39 +23,53 @@ static const char help_text[] =
     "memory looked like.\n"
     "\n"
     "the guest\n"
-    "  --memory SIZE       3G, 3072M, ...: a multiple of 4K (default 3G; in bochs 1G)\n"
-    "  --target SIZE       let the guest balloon itself down to this much (default: it keeps all)\n"
-    "  --kernel FILE       a bzImage or an ELF vmlinux with a PVH entry (default: Debian's 6.1)\n"
-    "  --initrd FILE       or \"none\" (default: a busybox that fills and verifies its memory)\n"
-    "  --append WORDS      added to the guest's command line\n"
-    "  --name NAME         (default linux)\n"
-    "  --test-calls        let the guest use the hypercalls meant for tests\n"
+    "  --memory SIZE         what it has: 2048M, 2G, ... (default 2G; in bochs 1G)\n"
+    "  --maxmem SIZE         what it is promised (default: what it has)\n"
+    "  --kernel FILE         a bzImage or an ELF vmlinux with a PVH entry (default: Debian's 6.1)\n"
+    "  --initrd FILE         or \"none\" (default: a busybox that fills and verifies its memory)\n"
+    "  --append WORDS        added to the guest's command line\n"
+    "  --name NAME           (default linux)\n"
+    "  --test-calls          let the guest use the hypercalls meant for tests\n"
+    "the default guest\n"
+    "  --fill SIZE           fill this much (default: three quarters of what is available)\n"
+    "  --fill-zeroes         with nothing but zeroes\n"
+    "a guest that is promised more than it has\n"
+    "  --balloon on|off      off: it is not told what it has, and gives nothing back (default on)\n"
+    "  --pod-max-order SIZE  1g, 2m or 4k: populate no larger pieces than this (default 1g)\n"
+    "  --patience SECONDS    how long it may wait for memory before it is stopped (default 10)\n"
+    "  --raise SIZE          when it waits, let it have this much more, each time\n"
     "the hypervisor\n"
-    "  --max-order SIZE    1g, 2m or 4k: no larger pages than this\n"
-    "  --fragment SIZE     2m or 4k: leave no larger free piece of the host's memory than this\n"
+    "  --max-order SIZE      1g, 2m or 4k: no larger pages than this\n"
+    "  --fragment SIZE       2m or 4k: leave no larger free piece of the host's memory than this\n"
     "the machine under it\n"
-    "  --emulator KIND     qemu (default): SVM; bochs: VMX, 3 GB at most, no eye and no keys\n"
-    "  --accel KIND        auto (default): kvm where /dev/kvm offers nested SVM, else tcg\n"
-    "  --cpu MODEL         (default EPYC under tcg, host under kvm, corei7_skylake_x in bochs)\n"
-    "  --host-memory SIZE  (default: enough whole GBs for the guest)\n"
-    "  --icount SEED       count instructions instead of time: two runs are alike; implies no eye\n"
+    "  --emulator KIND       qemu (default): SVM; bochs: VMX, 3 GB at most, no eye and no keys\n"
+    "  --accel KIND          auto (default): kvm where /dev/kvm offers nested SVM, else tcg\n"
+    "  --cpu MODEL           (default EPYC under tcg, host under kvm, corei7_skylake_x in bochs)\n"
+    "  --host-memory SIZE    (default: enough whole GBs for what the guest has)\n"
+    "  --icount SEED         count instructions, not time: two runs are alike; implies no eye\n"
     "the run\n"
-    "  --out DIRECTORY     for report.json and logs (default: run/ beside this program)\n"
-    "  --eye, --no-eye     compare the page tables with a reading from outside at each phase, or "
-    "not\n"
-    "  --timeout SECONDS   give up after this long (default 1800; none when a terminal gets a "
-    "shell)\n"
+    "  --out DIRECTORY       for report.json and logs (default: run/ beside this program)\n"
+    "  --eye, --no-eye       at each phase, compare the page tables with a reading from outside,\n"
+    "                        or not\n"
+    "  --timeout SECONDS     give up after this long (default 1800; none when a terminal gets a\n"
+    "                        shell)\n"
     "  --help\n"
     "\n"
-    "The guest's console is here; a terminal gets a shell in the default guest. There, Ctrl-C "
-    "ends\n"
-    "the run, Ctrl-] c sends the guest a Ctrl-C, Ctrl-] q ends the run, Ctrl-] Ctrl-] is Ctrl-].\n"
+    "The guest's console is here; a terminal gets a shell in the default guest. There, Ctrl-C\n"
+    "ends the run, Ctrl-] c sends the guest a Ctrl-C, Ctrl-] q ends the run, and Ctrl-] Ctrl-]\n"
+    "is Ctrl-].\n"
     "\n"
     "exit status: 0 all well; 1 the guest or the host failed; 2 the request makes no sense.\n";
 
 enum {
     MEMORY = 256,
-    TARGET,
+    MAXMEM,
+    FILL,
+    FILL_ZEROES,
+    POD_MAX_ORDER,
+    BALLOON,
+    PATIENCE,
+    RAISE,
     KERNEL,
     INITRD,
     APPEND,
@@ -75,7 +91,13 @@ enum {
 
 static const struct option table[] = {
     { "memory", required_argument, NULL, MEMORY },
-    { "target", required_argument, NULL, TARGET },
+    { "maxmem", required_argument, NULL, MAXMEM },
+    { "fill", required_argument, NULL, FILL },
+    { "fill-zeroes", no_argument, NULL, FILL_ZEROES },
+    { "pod-max-order", required_argument, NULL, POD_MAX_ORDER },
+    { "balloon", required_argument, NULL, BALLOON },
+    { "patience", required_argument, NULL, PATIENCE },
+    { "raise", required_argument, NULL, RAISE },
     { "kernel", required_argument, NULL, KERNEL },
     { "initrd", required_argument, NULL, INITRD },
     { "append", required_argument, NULL, APPEND },
@@ -161,6 +183,7 @@ static enum outcome parse_choice(struct options *options, int which, const char 
     static const char *const sizes[] = { "1g", "2m", "4k", NULL };
     static const char *const accelerators[] = { "auto", "tcg", "kvm", NULL };
     static const char *const emulators[] = { "qemu", "bochs", NULL };
+    static const char *const switches[] = { "on", "off", NULL };
     enum outcome outcome;
     unsigned index;
 
@@ -168,6 +191,14 @@ static enum outcome parse_choice(struct options *options, int which, const char 
     case MAX_ORDER:
         outcome = parse_word("max-order", text, sizes, &index);
         options->max_order = sizes[index];
+        return outcome;
+    case POD_MAX_ORDER:
+        outcome = parse_word("pod-max-order", text, sizes, &index);
+        options->pod_max_order = sizes[index];
+        return outcome;
+    case BALLOON:
+        outcome = parse_word("balloon", text, switches, &index);
+        options->balloon = (enum balloon)index;
         return outcome;
     case FRAGMENT:
         outcome = parse_word("fragment", text, sizes + 1, &index);
@@ -184,18 +215,40 @@ static enum outcome parse_choice(struct options *options, int which, const char 
     }
 }
 
-static enum outcome parse_one(struct options *options, int which, const char *text)
+/* Options whose value is an amount of memory. */
+static enum outcome parse_amount(struct options *options, int which, const char *text)
 {
-    enum outcome outcome = GOOD;
-    uint64_t number = 0;
-
     switch (which) {
     case MEMORY:
         return parse_memory("memory", text, &options->memory);
-    case TARGET:
-        return parse_memory("target", text, &options->target);
+    case MAXMEM:
+        return parse_memory("maxmem", text, &options->maxmem);
+    case RAISE:
+        return parse_memory("raise", text, &options->raise);
+    case FILL:
+        return parse_memory("fill", text, &options->fill);
     case HOST_MEMORY:
         return parse_memory("host-memory", text, &options->host_memory);
+    default:
+        return parse_choice(options, which, text);
+    }
+}
+
+static enum outcome parse_seconds(const char *option, const char *text, uint64_t max,
+                                  uint32_t *seconds)
+{
+    uint64_t number = 0;
+    enum outcome outcome = parse_number(option, text, max, &number);
+
+    if (outcome == GOOD && number == 0)
+        return bad_input("--%s: 0 seconds is no time at all", option);
+    *seconds = (uint32_t)number;
+    return outcome;
+}
+
+static enum outcome parse_one(struct options *options, int which, const char *text)
+{
+    switch (which) {
     case KERNEL:
         return parse_path("kernel", text, options->kernel);
     case INITRD:
@@ -207,6 +260,9 @@ static enum outcome parse_one(struct options *options, int which, const char *te
         return parse_name(text, &options->name);
     case TEST_CALLS:
         options->test_calls = true;
+        return GOOD;
+    case FILL_ZEROES:
+        options->fill_zeroes = true;
         return GOOD;
     case CPU:
         options->cpu = text;
@@ -224,19 +280,18 @@ static enum outcome parse_one(struct options *options, int which, const char *te
         options->eye = EYE_NEVER;
         return GOOD;
     case TIMEOUT:
-        outcome = parse_number("timeout", text, 1000000, &number);
-        if (outcome == GOOD && number == 0)
-            return bad_input("--timeout: 0 seconds is no time at all");
-        options->timeout = (uint32_t)number;
-        return outcome;
+        return parse_seconds("timeout", text, 1000000, &options->timeout);
+    case PATIENCE:
+        return parse_seconds("patience", text, PATIENCE_MAX, &options->patience);
     default:
-        return parse_choice(options, which, text);
+        return parse_amount(options, which, text);
     }
 }
 
 static enum outcome set_defaults(struct options *options)
 {
     *options = (struct options){
+        .patience = PATIENCE_DEFAULT,
         .append = "",
         .name = "linux",
     };
@@ -247,26 +302,58 @@ static enum outcome set_defaults(struct options *options)
     return GOOD;
 }
 
+bool options_for_default_guest(const struct options *options)
+{
+    char path[PATH_SIZE];
+
+    return path_beside(path, DEFAULT_INITRD) && strcmp(path, options->initrd) == 0;
+}
+
+static enum outcome check_amounts(const struct options *options)
+{
+    char memory[24], maxmem[24], most[24];
+
+    memory_format(options->memory, memory);
+    memory_format(options->maxmem, maxmem);
+    memory_format(MEMORY_MAX, most);
+    if (options->memory > options->maxmem)
+        return bad_input("--memory %s is more than the guest is promised: --maxmem %s", memory,
+                         maxmem);
+    if (options->maxmem > MEMORY_MAX)
+        return bad_input("--%s: a guest can have %s at most",
+                         options->memory > MEMORY_MAX ? "memory" : "maxmem", most);
+    if (options->raise && options->memory == options->maxmem)
+        return bad_input("--raise: the guest has all that it is promised (%s) and never waits; "
+                         "give more --maxmem",
+                         maxmem);
+    if (options->raise > options->maxmem - options->memory)
+        return bad_input("--raise: with --memory %s, that is beyond --maxmem %s", memory, maxmem);
+    if (options->fill > options->maxmem)
+        return bad_input("--fill: the guest is promised less than that: %s", maxmem);
+    if (options->fill % MB != 0)
+        return bad_input("--fill: a multiple of 1M");
+    if (options->host_memory % MB != 0)
+        return bad_input("--host-memory: a multiple of 1M");
+    return GOOD;
+}
+
 static enum outcome check_together(const struct options *options)
 {
-    char most[24];
-
-    memory_format(MEMORY_MAX, most);
-    if (options->memory > MEMORY_MAX)
-        return bad_input("--memory: a guest can have %s at most", most);
-    if (options->target > options->memory)
-        return bad_input("--target: the guest has less --memory than that");
+    if ((options->fill || options->fill_zeroes) && !options_for_default_guest(options))
+        return bad_input("--fill and --fill-zeroes are for the default guest; leave out --initrd");
     if (options->counted && options->accelerator == ACCEL_KVM)
         return bad_input("--icount counts instructions, which only tcg can; leave out --accel kvm");
     if (options->counted && options->eye == EYE_ALWAYS)
         return bad_input("--icount makes two runs alike, and the eye's time differs from run to "
                          "run; leave out one of --icount and --eye");
+    if (options->counted && options->raise)
+        return bad_input("--icount makes two runs alike, and the time of an answer differs from "
+                         "run to run; leave out one of --icount and --raise");
     if (options->emulator == EMULATOR_BOCHS &&
-        (options->counted || options->eye == EYE_ALWAYS || options->accelerator != ACCEL_AUTO))
-        return bad_input("--emulator bochs: it has no --icount, no --eye and no --accel");
-    if (options->host_memory % MB != 0)
-        return bad_input("--host-memory: a multiple of 1M");
-    return GOOD;
+        (options->counted || options->eye == EYE_ALWAYS || options->raise ||
+         options->accelerator != ACCEL_AUTO))
+        return bad_input("--emulator bochs: it has no --icount, no --eye, no --raise, no --accel");
+    return check_amounts(options);
 }
 
 enum outcome options_parse(struct options *options, int count, char **words, bool *help)
@@ -292,6 +379,8 @@ enum outcome options_parse(struct options *options, int count, char **words, boo
     if (outcome == GOOD && optind < count)
         return bad_input("%s: not an option (podium run --help)", words[optind]);
     if (options->memory == 0)
-        options->memory = options->emulator == EMULATOR_BOCHS ? GB : 3 * GB;
+        options->memory = options->emulator == EMULATOR_BOCHS ? GB : 2 * GB;
+    if (options->maxmem == 0)
+        options->maxmem = options->memory;
     return outcome == GOOD ? check_together(options) : outcome;
 }

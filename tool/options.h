@@ -13,6 +13,7 @@
 #include "say.h"
 
 enum accelerator { ACCEL_AUTO, ACCEL_TCG, ACCEL_KVM };
+enum balloon { BALLOON_ON, BALLOON_OFF }; /* off: the guest is not told its target */
 enum emulator { EMULATOR_QEMU, EMULATOR_BOCHS };
 enum eye { EYE_IF_TIMED, EYE_ALWAYS, EYE_NEVER }; /* the default: unless runs must be repeatable */
 
@@ -23,8 +24,10 @@ enum eye { EYE_IF_TIMED, EYE_ALWAYS, EYE_NEVER }; /* the default: unless runs mu
 #define DEFAULT_INITRD "initramfs.cpio"
 
 struct options {
-    uint64_t memory;      /* bytes */
-    uint64_t target;      /* bytes; 0: all of its memory */
+    uint64_t memory;      /* bytes that the guest has */
+    uint64_t maxmem;      /* bytes that it is promised; no less */
+    uint64_t raise;       /* bytes that its target is raised by when it waits; 0: never */
+    uint64_t fill;        /* bytes that the default guest fills; 0: its own choice */
     uint64_t host_memory; /* bytes; 0: as much as the guest needs */
     char kernel[PATH_SIZE];
     char initrd[PATH_SIZE]; /* empty: none */
@@ -34,15 +37,22 @@ struct options {
     const char *out;       /* directory for report.json and logs */
     const char *fragment;  /* NULL, "2m", "4k" */
     const char *max_order; /* NULL, "1g", "2m", "4k" */
+    const char *pod_max_order;
+    uint32_t patience; /* seconds that the guest may wait for memory */
+    enum balloon balloon;
     enum emulator emulator;
     enum accelerator accelerator;
     enum eye eye;
     bool counted;  /* --icount: time is counted instructions, two runs are alike */
     uint64_t seed; /* of the emulator's random numbers when counted */
     bool test_calls;
+    bool fill_zeroes; /* the default guest writes nothing else */
     uint32_t timeout; /* seconds; 0: what suits the way we are run */
     char out_beside[PATH_SIZE];
 };
+
+/* Whether the guest is ours, which fills its memory and says when it has. */
+bool options_for_default_guest(const struct options *options);
 
 /*
  * options_parse - fill in *options from the words after "run".

@@ -15,7 +15,6 @@
 #include "memory_size.h"
 #include "process.h"
 #include "qemu.h"
-#include "terminal.h"
 
 #define EMULATOR  "qemu-system-x86_64"
 #define WORDS_MAX 64
@@ -63,46 +62,30 @@ static enum outcome choose_accelerator(struct machine *machine, const struct opt
     return GOOD;
 }
 
+/* Only what it has, not all that it is promised; but a raised target may go as far as that. */
+static uint64_t memory_of_guest(const struct options *options)
+{
+    return options->raise ? options->maxmem : options->memory;
+}
+
 static enum outcome choose_memory(struct machine *machine, const struct options *options,
                                   uint64_t module_bytes)
 {
     uint64_t have = memory_of_this_machine();
     char wanted[24];
 
-    machine->memory = options->host_memory ? options->host_memory
-                                           : memory_for_host(options->memory, module_bytes);
+    machine->memory = options->host_memory
+                          ? options->host_memory
+                          : memory_for_host(memory_of_guest(options), module_bytes);
     machine->low_size = memory_below_4g(machine->memory);
     memory_format(machine->memory, wanted);
     if (machine->memory > have)
         return bad_input("a machine of %s for this guest is more than this computer has (%lluM); "
                          "give less --%s",
                          wanted, (unsigned long long)(have / MB),
-                         options->host_memory ? "host-memory" : "memory");
-    return GOOD;
-}
-
-bool qemu_gives_shell(void)
-{
-    return terminal_is_ours() && isatty(STDOUT_FILENO);
-}
-
-enum outcome machine_command_line(struct machine *machine, const struct options *options)
-{
-    char memory[24], target[24];
-
-    memory_format(options->memory, memory);
-    memory_format(options->target ? options->target : options->memory, target);
-    int length = snprintf(
-        machine->command_line, sizeof machine->command_line,
-        "guest.memory=%s guest.target=%s guest.name=%s%s%s%s%s%s%s -- console=hvc0 quiet%s%s%s",
-        memory, target, options->name, options->max_order ? " max_order=" : "",
-        options->max_order ? options->max_order : "", options->fragment ? " fragment=" : "",
-        options->fragment ? options->fragment : "", options->eye == EYE_ALWAYS ? " hold=1" : "",
-        options->test_calls ? " test_calls=1" : "",
-        options->emulator == EMULATOR_QEMU && qemu_gives_shell() ? " podium.shell" : "",
-        *options->append ? " " : "", options->append);
-    if (length >= (int)sizeof machine->command_line)
-        return bad_input("--append: too long");
+                         options->host_memory ? "host-memory"
+                         : options->raise     ? "maxmem"
+                                              : "memory");
     return GOOD;
 }
 
@@ -113,7 +96,7 @@ enum outcome qemu_choose(struct machine *machine, const struct options *options,
 
     if (outcome == GOOD)
         outcome = choose_memory(machine, options, module_bytes);
-    return outcome == GOOD ? machine_command_line(machine, options) : outcome;
+    return outcome == GOOD ? command_line_compose(machine->command_line, options) : outcome;
 }
 
 /* ---- its command line ----------------------------------------------------------------------- */
@@ -145,6 +128,12 @@ __attribute__((format(printf, 3, 4))) static void add_made(struct words *words, 
     add(words, option, made);
 }
 
+/* Whether the hypervisor will read what we have to say. */
+static enum answers answers_to_records(const struct options *options)
+{
+    return options->eye == EYE_ALWAYS || options->raise ? ANSWERS_WANTED : ANSWERS_NONE;
+}
+
 static void compose(struct words *words, const struct machine *machine,
                     const struct options *options, const struct serial *serial)
 {
@@ -166,8 +155,9 @@ static void compose(struct words *words, const struct machine *machine,
     add(words, "-device", "isa-debug-exit,iobase=0xf4");
     add(words, "-chardev", "stdio,id=console,signal=off");
     add_made(words, "-chardev",
-             options->eye == EYE_ALWAYS ? "socket,id=records,fd=%d"
-                                        : "file,id=records,path=/proc/self/fd/%d",
+             answers_to_records(options) == ANSWERS_WANTED
+                 ? "socket,id=records,fd=%d"
+                 : "file,id=records,path=/proc/self/fd/%d",
              serial->records);
     add(words, "-serial", "chardev:console");
     add(words, "-serial", "chardev:records");
@@ -238,8 +228,7 @@ enum outcome qemu_start(struct machine *machine, const struct options *options)
         outcome = make_memory(machine);
     if (outcome != GOOD)
         return outcome;
-    if (!serial_make(&machine->serial, &machines,
-                     options->eye == EYE_ALWAYS ? ANSWERS_WANTED : ANSWERS_NONE))
+    if (!serial_make(&machine->serial, &machines, answers_to_records(options)))
         return failed("no serial ports: %s", strerror(errno));
 
     compose(&words, machine, options, &machines);

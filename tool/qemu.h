@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "command_line.h"
 #include "options.h"
 #include "serial.h"
 
@@ -18,9 +19,9 @@ struct machine {
     const char *emulator;    /* "qemu", "bochs" */
     const char *accelerator; /* "tcg", "kvm", "none" */
     const char *cpu;
-    uint64_t memory;          /* bytes */
-    uint64_t low_size;        /* of them below 4 GB */
-    char command_line[4096];  /* the hypervisor's and, after " -- ", the guest's */
+    uint64_t memory;   /* bytes */
+    uint64_t low_size; /* of them below 4 GB */
+    char command_line[COMMAND_LINE_SIZE];
     int image_fd;             /* the hypervisor */
     int kernel_fd, initrd_fd; /* the modules; initrd_fd -1: none */
     int memory_fd;            /* all of the machine's memory */
@@ -42,9 +43,6 @@ enum outcome qemu_choose(struct machine *machine, const struct options *options,
  */
 enum outcome qemu_start(struct machine *machine, const struct options *options);
 
-/* Whether a person is here to use a shell: standard input and output are a terminal, and ours. */
-bool qemu_gives_shell(void);
-
 #define COMPLAINT_SIZE 240
 
 /*
@@ -53,8 +51,7 @@ bool qemu_gives_shell(void);
  */
 void qemu_complaint(const struct machine *machine, char complaint[COMPLAINT_SIZE]);
 
-/* For whoever starts the machine another way. Errors: FAILED, BAD_INPUT; said in one line. */
+/* For whoever starts the machine another way. Errors: FAILED; said in one line. */
 enum outcome machine_open_image(struct machine *machine);
-enum outcome machine_command_line(struct machine *machine, const struct options *options);
 
 #endif

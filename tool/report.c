@@ -33,6 +33,19 @@ double report_number(const cJSON *object, const char *name)
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
+double report_sum(const cJSON *object)
+{
+    const cJSON *item;
+    double sum = 0;
+
+    cJSON_ArrayForEach(item, object)
+    {
+        if (cJSON_IsNumber(item) && strcmp(item->string, "total") != 0)
+            sum += item->valuedouble;
+    }
+    return sum;
+}
+
 /* Puts a copy of item into the object, in the place of one of the same name. */
 static void put_copy(cJSON *object, const char *name, const cJSON *item)
 {

@@ -28,6 +28,9 @@ cJSON *report_add(struct report *report, const cJSON *record);
 /* A member that is a number, or 0. */
 double report_number(const cJSON *object, const char *name);
 
+/* Of all members that are numbers, but "total", which would count them twice. */
+double report_sum(const cJSON *object);
+
 /* Removes the report of an earlier run; it must not be taken for this one's. */
 enum outcome report_forget(const char *directory);
 

@@ -21,6 +21,7 @@
 #include "run.h"
 #include "session.h"
 #include "table.h"
+#include "terminal.h"
 
 #define TIMEOUT_DEFAULT 1800u
 
@@ -40,15 +41,6 @@ static enum outcome open_initrd(const char *path, int *fd, uint64_t *size)
         return bad_input("%s: not a file; give an initramfs, or --initrd none", path);
     *size = (uint64_t)status.st_size;
     return GOOD;
-}
-
-/* The default guest fills its memory and says when it has; of others we can't expect that. */
-static enum guest_kind kind_of_guest(const struct options *options)
-{
-    char path[PATH_SIZE];
-
-    return path_beside(path, DEFAULT_INITRD) && strcmp(path, options->initrd) == 0 ? GUEST_DEFAULT
-                                                                                   : GUEST_OTHER;
 }
 
 /* The emulators differ in how a machine is made, started, and heard when it complains. */
@@ -75,10 +67,29 @@ static enum outcome settle_options(struct options *options)
         return failed("there is no program \"eye\" beside this one; `make build` makes it, and "
                       "--no-eye does without");
     if (options->timeout == 0)
-        options->timeout = qemu_gives_shell() ? TIMEOUT_NONE : TIMEOUT_DEFAULT;
+        options->timeout = options->emulator == EMULATOR_QEMU && terminal_gives_shell()
+                               ? TIMEOUT_NONE
+                               : TIMEOUT_DEFAULT;
     if (!path_make_directory(options->out))
         return bad_input("--out: %s: %s", options->out, strerror(errno));
     return report_forget(options->out);
+}
+
+static void tell_beginning(const struct machine *machine, const struct options *options)
+{
+    const char *emulator = emulators[options->emulator].name;
+    const char *watched = options->eye == EYE_ALWAYS ? ", watched from outside" : "";
+    char host[24], memory[24], maxmem[24];
+
+    memory_format(machine->memory, host);
+    memory_format(options->memory, memory);
+    memory_format(options->maxmem, maxmem);
+    if (options->memory == options->maxmem)
+        say("booting %s (%s, %s, %s) with a guest of %s%s", emulator, machine->accelerator,
+            machine->cpu, host, memory, watched);
+    else
+        say("booting %s (%s, %s, %s) with a guest that has %s of %s promised%s", emulator,
+            machine->accelerator, machine->cpu, host, memory, maxmem, watched);
 }
 
 /* One line. What the hypervisor has said on the console of why it ended is not said again. */
@@ -127,12 +138,11 @@ enum outcome run(struct options *options)
     struct machine machine = { .initrd_fd = -1 };
     struct closing closing = {
         .ending = ENDED,
-        .guest = kind_of_guest(options),
+        .guest = options_for_default_guest(options) ? GUEST_DEFAULT : GUEST_OTHER,
         .cpu = options->cpu,
     };
     struct report report;
     uint64_t module_bytes = 0;
-    char memory[24], guest[24];
 
     session_hold_signals();
     enum outcome outcome = settle_options(options);
@@ -143,11 +153,7 @@ enum outcome run(struct options *options)
     if (outcome != GOOD)
         return outcome;
 
-    memory_format(machine.memory, memory);
-    memory_format(options->memory, guest);
-    say("booting %s (%s, %s, %s) with a guest of %s%s", emulators[options->emulator].name,
-        machine.accelerator, machine.cpu, memory, guest,
-        options->eye == EYE_ALWAYS ? ", watched from outside" : "");
+    tell_beginning(&machine, options);
     outcome = emulators[options->emulator].start(&machine, options);
     if (outcome != GOOD)
         return outcome;

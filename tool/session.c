@@ -19,6 +19,7 @@
 #include "records.h"
 #include "session.h"
 #include "terminal.h"
+#include "waiting.h"
 
 #define SILENCE_SECONDS 30 /* after which we say that we still live */
 
@@ -32,6 +33,7 @@ struct session {
     struct terminal terminal;
     struct pollfd source[SOURCES];
     struct records records;
+    struct waiting waiting;
     char keys[4096];
     size_t keys_from, keys_end; /* read, and not yet taken by the machine */
     time_t started, heard;      /* monotonic seconds */
@@ -140,18 +142,26 @@ static void give_keys(struct session *session)
 
 /* ---- records -------------------------------------------------------------------------------- */
 
+/* The machine waits for it; if it is gone, SIGCHLD tells. */
+static void answer(struct session *session, const char *line)
+{
+    if (!write_all(session->machine->serial.records, line, strlen(line)))
+        session->source[RECORDS].fd = -1;
+}
+
 static void take_record(struct session *session, const cJSON *record)
 {
     cJSON *phase = report_add(session->report, record);
+    char line[WAITING_ANSWER_SIZE];
 
+    if (waiting_take(&session->waiting, record, line))
+        answer(session, line);
     if (!phase || session->options->eye != EYE_ALWAYS)
         return;
 
     const cJSON *format = cJSON_GetObjectItemCaseSensitive(session->report->root, "format");
     eye_compare(session->machine, cJSON_IsString(format) ? format->valuestring : "npt", phase);
-    /* The machine holds still until it reads this; if it is gone, SIGCHLD tells. */
-    if (!write_all(session->machine->serial.records, "\n", 1))
-        session->source[RECORDS].fd = -1;
+    answer(session, "\n");
 }
 
 static void take_records(struct session *session)
@@ -240,6 +250,7 @@ static enum outcome begin(struct session *session)
     fcntl(session->machine->serial.console, F_SETFL, O_NONBLOCK);
     fcntl(session->machine->serial.keys, F_SETFL, O_NONBLOCK);
     session->started = session->heard = now();
+    waiting_init(&session->waiting, session->options);
     terminal_open(&session->terminal);
     return GOOD;
 }

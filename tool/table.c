@@ -3,8 +3,11 @@
  * The report as people read it. What the report lacks is left out, so that a run that ended early
  * still shows what it came to know.
  */
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 
+#include "memory_size.h"
 #include "table.h"
 
 static const cJSON *member(const cJSON *object, const char *name)
@@ -19,13 +22,51 @@ static const char *text_or(const cJSON *object, const char *name, const char *ot
     return cJSON_IsString(item) ? item->valuestring : otherwise;
 }
 
-static void print_phase(const cJSON *phase)
+/* Was anything ever promised that was not there? Known before the guest has ended. */
+static bool is_promised_more(const cJSON *guest)
 {
-    printf("  %-10s %6.0f %6.0f %7.0f %8.0f %12.0f %8.2f s   %s\n", phase->string,
-           report_number(phase, "ram_1g"), report_number(phase, "ram_2m"),
-           report_number(phase, "ram_4k"), report_number(phase, "special"),
-           report_number(phase, "table_pages"), report_number(phase, "ns") / 1e9,
-           text_or(phase, "eye", "not asked"));
+    const cJSON *phase;
+
+    cJSON_ArrayForEach(phase, member(guest, "phases"))
+    {
+        if (report_number(phase, "entries") != 0)
+            return true;
+    }
+    return false;
+}
+
+/* What a phase has of each size; the columns of marks and blocks are for guests that have some. */
+static const char *const pieces[][3] = {
+    { "ram_1g", "ram_2m", "ram_4k" },
+    { "pod_1g", "pod_2m", "pod_4k" },
+    { "cache_1g", "cache_2m", "cache_4k" },
+};
+
+static void print_phase(const cJSON *phase, size_t kinds)
+{
+    printf("  %-10s", phase->string);
+    for (size_t kind = 0; kind < kinds; kind++)
+        printf("%6.0f %5.0f %6.0f ", report_number(phase, pieces[kind][0]),
+               report_number(phase, pieces[kind][1]), report_number(phase, pieces[kind][2]));
+    printf("%7.0f %8.2f s  %s\n", report_number(phase, "table_pages"),
+           report_number(phase, "ns") / 1e9, text_or(phase, "eye", "not asked"));
+}
+
+static void print_phases(const cJSON *guest)
+{
+    static const char *const titles[] = { "leaves of RAM", "promised: marks", "in hand: blocks" };
+    size_t kinds = is_promised_more(guest) ? 3 : 1;
+    const cJSON *phase;
+
+    printf("  %-10s", "");
+    for (size_t kind = 0; kind < kinds; kind++)
+        printf("%19s ", titles[kind]);
+    printf("%7s\n  %-10s", "table", "phase");
+    for (size_t kind = 0; kind < kinds; kind++)
+        printf("%6s %5s %6s ", "1 GB", "2 MB", "4 KB");
+    printf("%7s %10s  %s\n", "pages", "time", "outside eye");
+    cJSON_ArrayForEach(phase, member(guest, "phases")) print_phase(phase, kinds);
+    printf("\n");
 }
 
 /* "name 1, name 2": the members that are not 0, on one line. */
@@ -47,29 +88,51 @@ static void print_counts(const char *title, const cJSON *counts)
     printf("%s\n", *separator ? "" : "none");
 }
 
+/* How the promise was kept, over the guest's life: what the last phase knows. */
+static void print_promise(const cJSON *guest)
+{
+    const cJSON *end = member(member(guest, "phases"), "end");
+    double ballooned = report_number(end, "ballooned_frames");
+
+    if (!end)
+        return;
+    print_counts("populates", member(end, "populates"));
+    printf("  %-10s %.0f MB", "ballooned", ballooned / 256);
+    if (ballooned != 0)
+        printf(" in %.0f frames, with %.6f populates for each", ballooned,
+               report_sum(member(end, "populates")) / ballooned);
+    printf("\n");
+    print_counts("reclaimed", member(end, "reclaimed"));
+    printf("  %-10s %.0f MB in %.0f sweeps\n", "read",
+           report_number(end, "sweep_bytes_read") / (double)MB, report_sum(member(end, "sweeps")));
+    printf("  %-10s %.0f MB\n", "untouched", report_number(end, "untouched_frames") / 256);
+    printf("  %-10s %.3f ms at the longest; waited for memory %.0f times\n", "pause",
+           report_number(end, "pause_ns_max") / 1e6, report_number(guest, "waits"));
+}
+
 static void print_guest(const cJSON *guest)
 {
-    const cJSON *phases = member(guest, "phases");
-    const cJSON *phase;
     const char *details = text_or(guest, "details", "");
 
-    printf("\nguest %s: %.0f MB, ended by %s%s%s%s, %.0f audit errors\n\n",
-           text_or(guest, "name", "?"), report_number(guest, "memory_frames") / 256,
-           text_or(guest, "exit_reason", "(unknown)"), *details ? " (" : "", details,
-           *details ? ")" : "", report_number(guest, "audit_errors"));
-    if (report_number(guest, "target_frames") < report_number(guest, "memory_frames"))
-        printf("  %-10s %.0f MB\n\n", "target", report_number(guest, "target_frames") / 256);
-    if (phases) {
-        printf("  %-10s %6s %6s %7s %8s %12s %10s   %s\n", "phase", "1 GB", "2 MB", "4 KB",
-               "special", "table pages", "time", "outside eye");
-        cJSON_ArrayForEach(phase, phases) print_phase(phase);
-        printf("\n");
-    }
+    printf("\nguest %s: ", text_or(guest, "name", "?"));
+    if (report_number(guest, "memory_frames") < report_number(guest, "maxmem_frames"))
+        printf("has %.0f of ", report_number(guest, "memory_frames") / 256);
+    printf("%.0f MB, ended by %s%s%s%s, %.0f audit errors\n\n",
+           report_number(guest, "maxmem_frames") / 256, text_or(guest, "exit_reason", "(unknown)"),
+           *details ? " (" : "", details, *details ? ")" : "",
+           report_number(guest, "audit_errors"));
+    if (member(guest, "phases"))
+        print_phases(guest);
+    if (is_promised_more(guest))
+        print_promise(guest);
     print_counts("splits", member(guest, "splits"));
     print_counts("merges", member(guest, "merges"));
     print_counts("exits", member(guest, "exits"));
-    printf("  %-10s %.0f slots of 1 GB, %.0f whole\n", "slots", report_number(guest, "slots"),
+    printf("  %-10s %.0f slots of 1 GB, %.0f whole", "slots", report_number(guest, "slots"),
            report_number(guest, "slots_whole"));
+    if (is_promised_more(guest))
+        printf(", %.0f promised and untouched", report_number(guest, "slots_promised"));
+    printf("\n");
     print_counts("not 1 GB", member(guest, "reasons"));
 }
 

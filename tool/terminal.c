@@ -15,6 +15,11 @@ bool terminal_is_ours(void)
     return isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
 }
 
+bool terminal_gives_shell(void)
+{
+    return terminal_is_ours() && isatty(STDOUT_FILENO);
+}
+
 void terminal_open(struct terminal *terminal)
 {
     *terminal = (struct terminal){ .raw = false };

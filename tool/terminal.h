@@ -19,6 +19,9 @@ struct terminal {
 /* Whether standard input is a terminal and we are its foreground job: others must not touch it. */
 bool terminal_is_ours(void);
 
+/* Whether a person is here to use a shell: standard input and output are a terminal, and ours. */
+bool terminal_gives_shell(void);
+
 /* Hands keys through one by one, if standard input is a terminal and ours to change. */
 void terminal_open(struct terminal *terminal);
 void terminal_restore(struct terminal *terminal);

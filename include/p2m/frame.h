@@ -92,6 +92,8 @@ enum p2m_type {
     P2M_SPECIAL,     /* a page of the host's that the guest shares: rings, shared_info */
     P2M_POD,         /* a mark: promised, populated by the first touch */
     P2M_BROKEN,      /* memory with a hardware error was here, and its frame is gone for good */
+    P2M_RAM_HELD,    /* ordinary memory, writes held off: the host looks whether it is zero */
+    P2M_RAM_COPIED,  /* ordinary memory, writes held off: the host copies it to another frame */
     P2M_TYPE_COUNT
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the engine asks of whoever embeds it: five functions, found at link time. The engine calls
+ * What the engine asks of whoever embeds it: seven functions, found at link time. The engine calls
  * nothing else from outside: no libc, no printing, no locks of the host.
  * Refuses to know how the host stores its frames, or what it does with one that comes back.
  */
@@ -72,6 +72,24 @@ struct p2m_frames {
  *   Debts:   none.
  */
 void p2m_host_put_frames(struct p2m *p2m, const struct p2m_frames *frames);
+
+/*
+ * p2m_host_alloc_frames - a block for this guest's PoD cache, when its target rises.
+ *   Units:   order 0, 9 or 18; aligned to it; its contents may be anything.
+ *   Context: P2M lock held.
+ *   Errors:  INVALID_MFN when the host has none of this size to give.
+ *   Debts:   none; it comes back through p2m_host_free_frames, or from the map like all others.
+ */
+mfn_t p2m_host_alloc_frames(struct p2m *p2m, unsigned order);
+
+/*
+ * p2m_host_free_frames - a block that the PoD cache does not need any more; nobody can reach it.
+ *   Units:   order 0, 9 or 18; not always the sizes that were allocated.
+ *   Context: P2M lock held.
+ *   Errors:  none.
+ *   Debts:   none.
+ */
+void p2m_host_free_frames(struct p2m *p2m, mfn_t mfn, unsigned order);
 
 /*
  * p2m_host_assert_failed - the engine found a bug of its own or of its caller's. Never a guest's.

@@ -59,6 +59,9 @@ enum p2m_error {
     P2M_BUSY,     /* the host holds a pointer into the range (a pin) */
     P2M_OCCUPIED, /* frames are mapped there: set P2M_INVALID, settle, pay, then map */
     P2M_UNEQUAL,  /* nothing to merge: no table, or its entries are not all alike */
+    P2M_EMPTY,    /* no frame in hand, or none to be had: sweep, raise the target, or wait */
+    P2M_UNCLEAN,  /* a frame was granted that must be cleared first, without the lock */
+    P2M_AGAIN,    /* stopped at its budget, all sound: call again for the rest */
 };
 
 const char *p2m_error_name(enum p2m_error error);

@@ -8,14 +8,11 @@
 
 const char test_name[] = "balloon: exact counts, zeroes, nobody else's pages";
 
-#define SLOT         (1 * GB)
-#define FIRST        FRAME(SLOT)
-#define REGION       512u
-#define STORE_FRAME  0xfeffcull
-#define LIST         2048u
-#define TYPE_INVALID 0
-#define TYPE_RAM     1
-#define TYPE_SPECIAL 4
+#define SLOT        (1 * GB)
+#define FIRST       FRAME(SLOT)
+#define REGION      512u
+#define STORE_FRAME 0xfeffcull
+#define LIST        2048u
 
 static uint64_t list[LIST];
 
@@ -78,7 +75,9 @@ static void a_run_downwards_over_two_regions(void)
     expect(host_balloon(DECREASE, down(from, REGION), REGION, 0), REGION, "decrease, again");
     expect(host_has(), has - REGION, "current reservation, again");
     expect(host_balloon(POPULATE, down(from, REGION), REGION, 0), REGION, "populate, down");
+    expect_type(from, REGION, TYPE_POD, "taken, and there before it is touched");
     expect_zeroes(from, REGION);
+    expect_type(from, REGION, TYPE_RAM, "touched, and not there");
     check(host_read(from - 1) == 1 && host_read(from + REGION) == 2, "a neighbour changed", SLOT);
     expect(host_has(), has, "current reservation, at the end");
 }
@@ -88,9 +87,9 @@ static void whole_regions_come_as_superpages(void)
     expect(host_balloon(DECREASE, up(FIRST, 2 * REGION, 0), 2 * REGION, 0), 2 * REGION, "decrease");
     check(host_view(FIRST).order >= ORDER_2M, "an empty table is left", SLOT);
     expect(host_balloon(POPULATE, up(FIRST, 2 * REGION, 0), 2 * REGION, 0), 2 * REGION, "populate");
+    expect_zeroes(FIRST, 2 * REGION);
     check(host_view(FIRST).order == ORDER_2M, "not a superpage", SLOT);
     check(host_view(FIRST + REGION).order == ORDER_2M, "not a superpage", SLOT + 2 * MB);
-    expect_zeroes(FIRST, 2 * REGION);
 }
 
 static void orders_and_alignments(void)
@@ -145,7 +144,7 @@ static void an_extent_is_populated_whole_or_not_at_all(void)
     expect(host_balloon(POPULATE, up(gfn, 3, ORDER_2M), 3, ORDER_2M), 1, "populate around it");
     expect(host_has(), has - 2 * REGION + 1, "current reservation");
     expect_type(gfn + REGION, 700 - REGION, TYPE_INVALID, "part of a refused extent");
-    expect_type(gfn + 700, 1, TYPE_RAM, "what was there before");
+    expect_type(gfn + 700, 1, TYPE_POD, "what was there before");
 }
 
 static void a_pinned_frame_stays(void)

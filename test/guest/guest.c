@@ -10,6 +10,7 @@ enum { CONSOLE_WRITE = 0, SHUTDOWN = 2, SHUTDOWN_POWEROFF = 0, SHUTDOWN_CRASH = 
 enum { CURRENT_RESERVATION = 3, DOMID_SELF = 0x7ff0 };
 enum { REGISTER_VCPU_INFO = 10 };
 enum { SPLIT = 0, MERGE = 1, QUERY = 2, WRITE = 5, READ = 6 };
+enum { TARGET = 7, ACCOUNT = 8, HOLD = 9, TAKE = 10, HELD = 11 };
 
 #define FAILURES_SAID 8
 
@@ -70,6 +71,15 @@ int64_t host_has(void)
     return hypercall(MEMORY_OP, CURRENT_RESERVATION, (uint64_t)&domain, 0);
 }
 
+int64_t host_memory_op(unsigned command)
+{
+    uint16_t argument[64];
+
+    for (unsigned i = 0; i < 64; i++)
+        argument[i] = i % 4 ? 0 : DOMID_SELF;
+    return hypercall(MEMORY_OP, command, (uint64_t)argument, 0);
+}
+
 int64_t host_pin(uint64_t gfn)
 {
     struct {
@@ -78,6 +88,31 @@ int64_t host_pin(uint64_t gfn)
     } info = { .gfn = gfn };
 
     return hypercall(VCPU_OP, REGISTER_VCPU_INFO, 0, (uint64_t)&info);
+}
+
+int64_t host_target(uint64_t frames)
+{
+    return hypercall(TEST_CALL, TARGET, frames, 0);
+}
+
+uint64_t host_account(enum account which)
+{
+    return (uint64_t)hypercall(TEST_CALL, ACCOUNT, which, 0);
+}
+
+int64_t host_hold(unsigned order, enum depth depth)
+{
+    return hypercall(TEST_CALL, HOLD, order, depth);
+}
+
+uint64_t host_held(unsigned index)
+{
+    return (uint64_t)hypercall(TEST_CALL, HELD, index, 0);
+}
+
+int64_t host_take(void)
+{
+    return hypercall(TEST_CALL, TAKE, 0, 0);
 }
 
 struct view host_view(uint64_t gfn)

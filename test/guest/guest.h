@@ -31,10 +31,26 @@ enum balloon { DECREASE = 1, POPULATE = 6 };
 int64_t host_balloon(enum balloon verb, const uint64_t *list, uint64_t count, unsigned order);
 int64_t host_has(void); /* how many frames of RAM this guest has now */
 
+/* Any of memory_op's commands, about this guest itself. */
+int64_t host_memory_op(unsigned command);
+
 /* The host keeps a pointer to this frame from now on: it becomes the vCPU's vcpu_info. */
 int64_t host_pin(uint64_t gfn);
 
+/* What this guest is to have from now on, in frames; and what it has, is promised, and so on. */
+enum account { ENTRIES, CACHED, POPULATED, GRANTED, DIRTY };
+int64_t host_target(uint64_t frames);
+uint64_t host_account(enum account which);
+
+/* A sweep holds the next leaves of this order, or pieces of larger ones; how many. The frame of one
+ * of them. Then it takes what is all zeroes; how many frames. */
+enum depth { LEAVES, PIECES };
+int64_t host_hold(unsigned order, enum depth depth);
+uint64_t host_held(unsigned index);
+int64_t host_take(void);
+
 /* What the map says of this frame. */
+enum { TYPE_INVALID = 0, TYPE_RAM = 1, TYPE_SPECIAL = 4, TYPE_POD = 5, TYPE_HELD = 7 };
 struct view {
     unsigned order;
     unsigned type;

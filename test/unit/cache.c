@@ -7,7 +7,6 @@
 
 #include "cache_fixture.h"
 
-#define GB(n)    MFN((uint64_t)(n) << ORDER_1G)
 #define PIECE(n) ((uint64_t)(n) << ORDER_2M) /* the nth 2 MB, in frames */
 
 static void expect_block(struct pod_block block, mfn_t mfn, enum pod_clean clean)

@@ -7,8 +7,6 @@
 
 #include "p2m/cache_node.h"
 
-#define GB(n) MFN((uint64_t)(n) << ORDER_1G)
-
 static enum p2m_error reserve(struct fixture *fixture, uint64_t adds)
 {
     return pod_cache_reserve(fixture->locked, &pod, adds);
@@ -143,6 +141,29 @@ static void frames_hash_evenly(void **state)
     assert_in_range(longest, 9, 20);
 }
 
+/* Two nodes, and what becomes of them as their pieces come and go. */
+static void a_node_is_listed_by_what_is_dirty_in_it(void **state)
+{
+    struct fixture *f = *state;
+    struct pod_cache *cache = &pod.cache;
+    unsigned index;
+
+    add(f, GB(1), ORDER_1G, POD_DIRTY);
+    add(f, mfn_add(GB(2), 3), ORDER_4K, POD_CLEAN);
+    assert_int_equal(node_first(cache, 2, POD_DIRTY)->mfn.mfn, GB(1).mfn);
+    assert_null(node_first(cache, 2, POD_CLEAN));
+    assert_int_equal(node_first(cache, 0, POD_CLEAN)->mfn.mfn, GB(2).mfn);
+    add(f, mfn_add(GB(2), 500), ORDER_4K, POD_DIRTY);
+    assert_null(node_first(cache, 0, POD_CLEAN));
+    index = node_first_piece(node_first(cache, 0, POD_DIRTY), POD_DIRTY);
+    assert_int_equal(index, 500);
+    index = node_first_piece(node_first(cache, 0, POD_DIRTY), POD_CLEAN);
+    assert_int_equal(index, 3);
+    assert_true(mfn_is_valid(take_near(f, ORDER_4K, mfn_add(GB(2), 500)).mfn));
+    assert_null(node_first(cache, 0, POD_DIRTY));
+    EXPECT_ASSERT(node_first_piece(node_first(cache, 0, POD_CLEAN), POD_DIRTY));
+}
+
 /* ---- the audit ------------------------------------------------------------------------------ */
 
 #define EXPECT_FOUND(fixture, complaint)                                                           \
@@ -199,9 +220,12 @@ static void the_audit_finds_wrong_counts_lists_and_pages(void **state)
     WITH(f, cache->counts.pages, 3, counts);
     WITH(f, f->p2m.lent_pages, 3, "the P2M has lent another number of pages");
     WITH(f, cache->nodes, 3, "nodes, places and their count differ");
-    WITH(f, cache->stock[1], NULL, "a list lacks nodes, or has too many");
-    WITH(f, cache->stock[1], cache->stock[2], "a node in the list of another size");
-    WITH(f, cache->stock[1]->from, NULL, "a list that does not lead back");
+    WITH(f, cache->stock[POD_OPEN][1][POD_DIRTY], cache->stock[POD_OPEN][1][POD_CLEAN],
+         "a clean node among dirty ones, or a dirty among clean");
+    WITH(f, cache->stock[POD_OPEN][1][POD_CLEAN], NULL, "a list lacks nodes, or has too many");
+    WITH(f, cache->stock[POD_OPEN][1][POD_CLEAN], cache->stock[POD_OPEN][2][POD_CLEAN],
+         "a node in the list of another size");
+    WITH(f, cache->stock[POD_OPEN][1][POD_CLEAN]->from, NULL, "a list that does not lead back");
     WITH(f, page->used, 7, "nodes, places and their count differ");
     WITH(f, page->used, 1, "a node in a free place of its page");
     WITH(f, page->link.from, NULL, "a list of pages that does not lead back");
@@ -246,6 +270,7 @@ int main(void)
         CACHE_FOR_BOTH_FORMATS(nodes_and_tables_share_one_quota),
         CACHE_FOR_BOTH_FORMATS(many_nodes_are_found_by_their_frames),
         CACHE_FOR_BOTH_FORMATS(frames_hash_evenly),
+        CACHE_FOR_BOTH_FORMATS(a_node_is_listed_by_what_is_dirty_in_it),
         CACHE_FOR_BOTH_FORMATS(the_audit_finds_a_wrong_node),
         CACHE_FOR_BOTH_FORMATS(the_audit_finds_wrong_counts_lists_and_pages),
         CACHE_FOR_BOTH_FORMATS(the_audit_finds_frames_in_two_places),

@@ -15,9 +15,10 @@ static void an_empty_root_is_one_table_page(void **state)
     struct result result = look_from(*state, "0x5000");
 
     assert_int_equal(result.code, 0);
-    assert_string_equal(result.out, "{\"ram_1g\":0,\"ram_2m\":0,\"ram_4k\":0,\"special\":0,"
-                                    "\"broken\":0,\"table_pages\":1,\"runs\":0,"
-                                    "\"marked\":{\"1g\":0,\"2m\":0,\"4k\":0},"
+    assert_string_equal(result.out, "{\"ram_1g\":0,\"ram_2m\":0,\"ram_4k\":0,"
+                                    "\"pod_1g\":0,\"pod_2m\":0,\"pod_4k\":0,\"special\":0,"
+                                    "\"broken\":0,\"untouched_frames\":0,"
+                                    "\"table_pages\":1,\"runs\":0,"
                                     "\"errors\":0,\"problems\":[]}\n");
     cJSON_Delete(result.json);
 }
@@ -88,11 +89,46 @@ static void marks_are_counted_by_size_and_are_no_runs(void **state)
     put(image, PT, 2, BROKEN);
     put(image, PT, 3, RECALCULATE);
     result = look_sound(image);
-    assert_int_equal(number(&result, "marked.1g"), 2);
-    assert_int_equal(number(&result, "marked.2m"), 1);
-    assert_int_equal(number(&result, "marked.4k"), 1);
+    assert_int_equal(number(&result, "pod_1g"), 2);
+    assert_int_equal(number(&result, "pod_2m"), 1);
+    assert_int_equal(number(&result, "pod_4k"), 1);
     assert_int_equal(number(&result, "broken"), 1);
     assert_int_equal(number(&result, "runs"), 0);
+    cJSON_Delete(result.json);
+}
+
+/* While a sweep reads it, it is the guest's memory as before, but that it is not written. */
+static void memory_whose_writes_are_held_off_is_ram(void **state)
+{
+    struct image *image = *state;
+    uint64_t leaf = image->bits->leaf & ~(uint64_t)WRITABLE;
+    struct result result;
+
+    put(image, PDPT, 1, RAM_HELD | (4 * GB) | SUPERPAGE | leaf);
+    put(image, PD, 1, RAM_HELD | (100 * MB) | SUPERPAGE | leaf);
+    put(image, PT, 1, RAM_HELD | (64 * KB) | leaf);
+    result = look_sound(image);
+    assert_int_equal(number(&result, "ram_1g"), 1);
+    assert_int_equal(number(&result, "ram_2m"), 1);
+    assert_int_equal(number(&result, "ram_4k"), 1);
+    assert_int_equal(number(&result, "runs"), 3);
+    cJSON_Delete(result.json);
+}
+
+static void ram_that_nobody_has_accessed_is_counted_in_frames(void **state)
+{
+    struct image *image = *state;
+    struct result result;
+
+    put_leaf(image, PDPT, 1, RAM_RW | (4 * GB));
+    put_leaf(image, PDPT, 2, RAM_RW | (5 * GB) | image->bits->accessed_dirty);
+    put_leaf(image, PD, 1, RAM_RW | (100 * MB));
+    put_leaf(image, PT, 1, RAM_RW | (64 * KB));
+    put_leaf(image, PT, 2, RAM_RW | (72 * KB) | image->bits->accessed_dirty);
+    put_leaf(image, PT, 3, SPECIAL | (80 * KB));
+    put(image, PDPT, 3, POD);
+    result = look_sound(image);
+    assert_int_equal(number(&result, "untouched_frames"), 262144 + 512 + 1);
     cJSON_Delete(result.json);
 }
 
@@ -199,6 +235,8 @@ static const struct CMUnitTest tests[] = {
     BOTH(consecutive_leaves_of_any_size_are_one_run),
     BOTH(a_hole_a_jump_and_a_change_of_type_start_a_run),
     BOTH(marks_are_counted_by_size_and_are_no_runs),
+    BOTH(memory_whose_writes_are_held_off_is_ram),
+    BOTH(ram_that_nobody_has_accessed_is_counted_in_frames),
     BOTH(special_pages_and_devices_are_no_ram),
     BOTH(tables_above_4g_are_found),
     BOTH(the_map_lists_every_run),

@@ -112,14 +112,8 @@ struct result look_from(const struct image *image, const char *root)
 
 double number(const struct result *result, const char *name)
 {
-    const cJSON *object = result->json;
-    const cJSON *item;
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(result->json, name);
 
-    if (strncmp(name, "marked.", 7) == 0) {
-        object = cJSON_GetObjectItemCaseSensitive(object, "marked");
-        name += 7;
-    }
-    item = cJSON_GetObjectItemCaseSensitive(object, name);
     assert_true(cJSON_IsNumber(item));
     return item->valuedouble;
 }

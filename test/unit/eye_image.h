@@ -38,6 +38,7 @@
 #define SPECIAL      TYPE(4)
 #define POD          TYPE(5)
 #define BROKEN       TYPE(6)
+#define RAM_HELD     TYPE(7)
 #define RECALCULATE  ((uint64_t)1 << 56)
 
 #define SUPERPAGE 0x80u
@@ -75,7 +76,7 @@ void put_leaf(const struct image *image, uint64_t table, unsigned index, uint64_
 struct result run_eye(char *const arguments[]);
 struct result look_from(const struct image *image, const char *root);
 
-/* number, problem - from the object; "marked.2m" is a number one level down. */
+/* number, problem - from the object. */
 double number(const struct result *result, const char *name);
 const char *problem(const struct result *result, int index);
 

@@ -100,6 +100,12 @@ static void writable_read_only_memory_is_seen(void **state)
     expect_problem(*state, "read-only memory is writable");
 }
 
+static void writable_memory_whose_writes_are_held_off_is_seen(void **state)
+{
+    put_leaf(*state, PT, 1, RAM_HELD | (64 * KB));
+    expect_problem(*state, "memory whose writes are held off is writable");
+}
+
 static void an_address_left_in_a_mark_is_seen(void **state)
 {
     put(*state, PT, 1, POD | (64 * KB));
@@ -242,6 +248,7 @@ static const struct CMUnitTest tests[] = {
     BOTH(a_leaf_without_a_type_is_seen),
     BOTH(a_leaf_of_an_unknown_type_is_seen),
     BOTH(writable_read_only_memory_is_seen),
+    BOTH(writable_memory_whose_writes_are_held_off_is_seen),
     BOTH(an_address_left_in_a_mark_is_seen),
     BOTH(a_frames_type_without_a_frame_is_seen),
     BOTH(a_mark_in_the_top_table_is_seen),

@@ -19,13 +19,17 @@
 
 #define FRAMES                                                                                     \
     "{\"host\":10,\"table\":0,\"special\":0,\"ram\":0,\"owed\":0,\"free\":90,\"total\":100}"
-#define PHASE "{\"ram_1g\":2,\"ram_2m\":511,\"ram_4k\":511,\"table_pages\":7,\"eye\":\"agrees\"}"
+#define PHASE                                                                                      \
+    "{\"ram_1g\":2,\"ram_2m\":511,\"ram_4k\":511,\"table_pages\":7,\"pod_1g\":1,\"pod_2m\":3,"     \
+    "\"pod_4k\":4,\"cache_1g\":1,\"cache_2m\":1,\"cache_4k\":9,\"entries\":263684,"                \
+    "\"cached\":262665,\"granted\":512,\"eye\":\"agrees\"}"
 
 static const char sound[] =
     "{\"verdict\":\"not ended\",\"format\":\"npt\",\"hypervisor_verdict\":\"ok\","
     "\"host\":{\"frames_start\":" FRAMES ",\"frames_end\":" FRAMES "},"
     "\"guests\":[{\"id\":1,\"name\":\"linux\",\"exit_reason\":\"poweroff\",\"details\":\"\","
-    "\"audit_errors\":0,\"slots\":4,\"reasons\":{\"shared_info\":1,\"special\":1},"
+    "\"audit_errors\":0,\"slots\":5,\"slots_promised\":1,\"reasons\":{\"shared_info\":1,"
+    "\"special\":1},"
     "\"phases\":{\"built\":" PHASE ",\"used\":" PHASE ",\"end\":" PHASE "}}]}";
 
 /* ---- changing a report ---------------------------------------------------------------------- */
@@ -105,9 +109,16 @@ static const struct {
     { "guests/0/phases/used", NULL, "guest linux ended (poweroff) before it had used its memory" },
     { "guests/0/audit_errors", "3", "the audit of guest linux found 3 errors" },
     { "guests/0/audit_errors", NULL, "the audit of guest linux found 0 errors" },
-    { "guests/0/slots", "5", "guest linux: 2 reasons and 2 1 GB leaves do not add up to 5 slots" },
-    { "guests/0/reasons/special", NULL, "guest linux: 1 reasons and 2 1 GB leaves do not add up to 4 slots" },
-    { "guests/0/phases/end/ram_1g", "3", "guest linux: 2 reasons and 3 1 GB leaves do not add up to 4 slots" },
+    { "guests/0/slots", "6", "guest linux: 2 reasons, 2 1 GB leaves and 1 promised slots do not add up to 6 slots" },
+    { "guests/0/slots_promised", NULL, "guest linux: 2 reasons, 2 1 GB leaves and 0 promised slots do not add up to 5 slots" },
+    { "guests/0/reasons/special", NULL, "guest linux: 1 reasons, 2 1 GB leaves and 1 promised slots do not add up to 5 slots" },
+    { "guests/0/phases/end/ram_1g", "3", "guest linux: 2 reasons, 3 1 GB leaves and 1 promised slots do not add up to 5 slots" },
+    { "guests/0/phases/built/pod_1g", "0", "263684 frames are promised, and 1540 marked (phase \"built\" of guest linux)" },
+    { "guests/0/phases/used/pod_2m", "4", "263684 frames are promised, and 264196 marked (phase \"used\" of guest linux)" },
+    { "guests/0/phases/end/entries", NULL, "0 frames are promised, and 263684 marked (phase \"end\" of guest linux)" },
+    { "guests/0/phases/end/cached", "262664", "262664 frames are in hand, and 262665 in its blocks (phase \"end\" of guest linux)" },
+    { "guests/0/phases/end/cache_1g", "2", "262665 frames are in hand, and 524809 in its blocks (phase \"end\" of guest linux)" },
+    { "guests/0/phases/end/granted", "1020", "263685 frames are in hand for 263684 promised (phase \"end\" of guest linux)" },
     { "guests/0/phases/built", NULL, "nothing is known of phase \"built\" of guest linux" },
     { "guests/0/phases/end/eye", "\"disagrees: ram_1g\"", "eye disagrees: ram_1g (phase \"end\" of guest linux)" },
     { "guests/0/phases/built/eye", NULL, "eye was asked and has not looked (phase \"built\" of guest linux)" },
@@ -140,7 +151,7 @@ static void a_guest_without_its_last_phase_is_not_ok(void **state)
 
     (void)state;
     change(root, "guests/0/phases/end", NULL);
-    change(root, "guests/0/slots", "2"); /* so that nothing else is wrong */
+    change(root, "guests/0/slots", "3"); /* so that nothing else is wrong */
     assert_judged(root, &closing, "nothing is known of phase \"end\" of guest linux", FAILED);
 }
 
@@ -166,6 +177,34 @@ static void a_state_in_the_place_of_another_is_seen(void **state)
     change(root, "host/frames_end/lent", "0");
     assert_judged(root, &closing, "the host had 0 frames (owed) at the start, 0 at the end",
                   FAILED);
+}
+
+static void all_that_is_promised_may_be_in_hand(void **state)
+{
+    struct closing closing = ended_well();
+    cJSON *root = cJSON_Parse(sound);
+
+    (void)state;
+    change(root, "guests/0/phases/end/granted", "1019");
+    assert_judged(root, &closing, "ok", GOOD);
+}
+
+static void a_guest_that_died_of_memory_is_told_with_its_accounts(void **state)
+{
+    struct closing closing = ended_well();
+    cJSON *root = cJSON_Parse(sound);
+
+    (void)state;
+    change(root, "guests/0/exit_reason", "\"out_of_pod_memory\"");
+    change(root, "guests/0/details", "\"out of PoD memory: promised 4096 MB, has 2048 MB\"");
+    change(root, "guests/0/phases/used", NULL);
+    change(root, "hypervisor_verdict", "\"the guest died\"");
+    closing.status = EXITED(35);
+    assert_judged(
+        root, &closing,
+        "guest linux ended by out_of_pod_memory: out of PoD memory: promised 4096 MB, has "
+        "2048 MB",
+        FAILED);
 }
 
 static void details_are_told_with_the_reason(void **state)
@@ -324,6 +363,8 @@ int main(void)
         cmocka_unit_test(a_guest_without_its_last_phase_is_not_ok),
         cmocka_unit_test(frames_that_changed_their_state_are_seen_though_the_sum_is_the_same),
         cmocka_unit_test(a_state_in_the_place_of_another_is_seen),
+        cmocka_unit_test(all_that_is_promised_may_be_in_hand),
+        cmocka_unit_test(a_guest_that_died_of_memory_is_told_with_its_accounts),
         cmocka_unit_test(details_are_told_with_the_reason),
         cmocka_unit_test(a_refusal_is_told_in_the_hypervisors_words),
         cmocka_unit_test(a_bug_of_the_hypervisors_is_no_bad_input),

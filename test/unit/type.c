@@ -29,6 +29,8 @@ static void classes_are_as_documented(void **state)
     assert_int_equal(p2m_type_class(P2M_INVALID), P2M_CLASS_NONE);
     assert_int_equal(p2m_type_class(P2M_RAM_RW), P2M_CLASS_RAM);
     assert_int_equal(p2m_type_class(P2M_RAM_RO), P2M_CLASS_RAM);
+    assert_int_equal(p2m_type_class(P2M_RAM_HELD), P2M_CLASS_RAM);
+    assert_int_equal(p2m_type_class(P2M_RAM_COPIED), P2M_CLASS_RAM);
     assert_int_equal(p2m_type_class(P2M_MMIO), P2M_CLASS_OTHER);
     assert_int_equal(p2m_type_class(P2M_SPECIAL), P2M_CLASS_OTHER);
     assert_int_equal(p2m_type_class(P2M_POD), P2M_CLASS_MARKER);
@@ -40,6 +42,8 @@ static void rights_are_as_documented(void **state)
     (void)state;
     assert_int_equal(p2m_type_rights(P2M_RAM_RW), P2M_READ | P2M_WRITE | P2M_EXECUTE);
     assert_int_equal(p2m_type_rights(P2M_RAM_RO), P2M_READ | P2M_EXECUTE);
+    assert_int_equal(p2m_type_rights(P2M_RAM_HELD), P2M_READ | P2M_EXECUTE);
+    assert_int_equal(p2m_type_rights(P2M_RAM_COPIED), P2M_READ | P2M_EXECUTE);
     assert_int_equal(p2m_type_rights(P2M_MMIO), P2M_READ | P2M_WRITE);
     assert_int_equal(p2m_type_rights(P2M_SPECIAL), P2M_READ | P2M_WRITE);
     assert_int_equal(p2m_type_rights(P2M_INVALID), 0);

@@ -53,8 +53,9 @@ static int set_up(void **state)
     memset(page, 0xee, sizeof(page));
     domain.id = 1;
     domain.store_ring.host = page;
-    domain.memory_frames = 786432;
-    domain.target_frames = 262144;
+    domain.maxmem_frames = 786432;
+    domain.memory_frames = 262144;
+    domain.has_target = true;
     raised = 0;
     xenstore_init(&domain);
     return 0;
@@ -218,6 +219,23 @@ static void a_new_target_is_told_to_whoever_watches_it(void **state)
     ASK(XS_RESET_WATCHES, 0, "\0");
     EXPECT(XS_RESET_WATCHES, "OK\0");
     xenstore_set_target(&domain, 1024);
+    expect_silence();
+}
+
+static void a_guest_that_has_no_target_is_told_none(void **state)
+{
+    (void)state;
+    domain.has_target = false;
+    xenstore_init(&domain);
+    ASK(XS_WATCH, 0, "memory/target\0T\0");
+    EXPECT(XS_WATCH, "OK\0");
+    EXPECT(XS_WATCH_EVENT, "memory/target\0T\0");
+    xenstore_set_target(&domain, 300000);
+    assert_int_equal(domain.memory_frames, 300000);
+    ASK(XS_READ, 0, "memory/target\0");
+    EXPECT(XS_ERROR, "ENOENT\0");
+    ASK(XS_READ, 0, "memory/static-max\0");
+    EXPECT(XS_READ, "3145728");
     expect_silence();
 }
 
@@ -423,6 +441,7 @@ int main(void)
         CLAIM(indices_wrap),
         CLAIM(replies_without_room_wait),
         CLAIM(a_new_target_is_told_to_whoever_watches_it),
+        CLAIM(a_guest_that_has_no_target_is_told_none),
         CLAIM(targets_that_change_while_the_ring_is_full_are_told_later),
         CLAIM(what_the_guest_writes_it_reads_again),
         CLAIM(the_hosts_keys_and_other_guests_are_out_of_reach),

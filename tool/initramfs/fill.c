@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fill [MB [SEED]] - fill memory with a pattern, read all of it back, and compare. Without MB, four
- * fifths of what is available. Every word differs from its neighbours and depends on page and
- * seed, so that a page lost, swapped with another or mapped twice is seen.
+ * fill [--zeroes] [MB] - fill memory with a pattern, or with nothing but zeroes, read all of it
+ * back, and compare. Without MB, three quarters of what is available.
  * Refuses to know how the memory is mapped, by the kernel or below it.
  */
 #include <inttypes.h>
@@ -11,39 +10,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define MB         ((uint64_t)1 << 20)
-#define PAGE_WORDS 512u
+#include "pattern.h"
 
-/* The first word of a page, and the step from word to word: a full mix of seed and page number. */
-static uint64_t page_word(uint64_t seed, uint64_t page)
+#define SEED 1
+
+typedef struct pattern (*pattern_maker)(uint64_t seed, uint64_t page);
+
+static struct pattern zeroes(uint64_t seed, uint64_t page)
 {
-    uint64_t x = seed + (page + 1) * 0x9e3779b97f4a7c15;
-
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-    return x ^ (x >> 31);
-}
-
-static void fill_page(uint64_t *words, uint64_t first)
-{
-    uint64_t step = first | 1;
-
-    for (unsigned i = 0; i < PAGE_WORDS; i++)
-        words[i] = first + i * step;
-}
-
-/* Adds the page's words to *sum; whether each is what fill_page wrote. */
-static int check_page(const uint64_t *words, uint64_t first, uint64_t *sum)
-{
-    uint64_t step = first | 1;
-    uint64_t difference = 0, total = 0;
-
-    for (unsigned i = 0; i < PAGE_WORDS; i++) {
-        difference |= words[i] ^ (first + i * step);
-        total += words[i];
-    }
-    *sum = *sum * 31 + total;
-    return difference == 0;
+    (void)seed;
+    (void)page;
+    return (struct pattern){ 0, 0 };
 }
 
 static uint64_t available_mb(void)
@@ -68,30 +45,31 @@ static void say_progress(const char *doing, uint64_t page, uint64_t pages)
         printf("fill: %s, %" PRIu64 " %%\n", doing, page / (pages / 4) * 25);
 }
 
-static int fill_and_check(uint64_t *words, uint64_t pages, uint64_t seed)
+static int fill_and_check(uint64_t *words, uint64_t pages, pattern_maker make)
 {
     uint64_t sum = 0, bad = 0;
 
     for (uint64_t page = 0; page < pages; page++) {
         say_progress("written", page, pages);
-        fill_page(words + page * PAGE_WORDS, page_word(seed, page));
+        pattern_write(words + page * PAGE_WORDS, make(SEED, page));
     }
     for (uint64_t page = 0; page < pages; page++) {
         say_progress("verified", page, pages);
-        if (!check_page(words + page * PAGE_WORDS, page_word(seed, page), &sum) && bad++ < 8)
+        if (!pattern_holds(words + page * PAGE_WORDS, make(SEED, page), &sum) && bad++ < 8)
             printf("fill: page %" PRIu64 " at %p is not what was written\n", page,
                    (void *)(words + page * PAGE_WORDS));
     }
     printf("fill: %" PRIu64 " MB written and verified, checksum %016" PRIx64 ", %" PRIu64
            " bad pages\n",
-           pages * PAGE_WORDS * 8 / MB, sum, bad);
+           pages * PAGE_BYTES / MB, sum, bad);
     return bad == 0 ? 0 : 1;
 }
 
 int main(int count, char **words)
 {
-    uint64_t mb = count > 1 ? strtoull(words[1], NULL, 10) : available_mb() / 5 * 4;
-    uint64_t seed = count > 2 ? strtoull(words[2], NULL, 10) : 1;
+    bool is_zeroes = count > 1 && strcmp(words[1], "--zeroes") == 0;
+    const char *size = words[is_zeroes ? 2 : 1];
+    uint64_t mb = size ? strtoull(size, NULL, 10) : available_mb() / 4 * 3;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (mb == 0) {
@@ -106,6 +84,6 @@ int main(int count, char **words)
         return 1;
     }
     madvise(memory, mb * MB, MADV_HUGEPAGE); /* faster where there are any; as good without */
-    printf("fill: %" PRIu64 " MB, seed %" PRIu64 "\n", mb, seed);
-    return fill_and_check(memory, mb * MB / 4096, seed);
+    printf("fill: %" PRIu64 " MB%s\n", mb, is_zeroes ? " of zeroes" : "");
+    return fill_and_check(memory, mb * MB / PAGE_BYTES, is_zeroes ? zeroes : pattern_of);
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Letting go of what is held. Through the funnel itself: a pin must not keep the guest from its own
+ * memory. Refuses to know why it was held.
+ */
+#include "hold.h"
+
+#include "p2m/pod.h"
+
+#include "entry.h"
+#include "walk.h"
+
+bool type_is_held(enum p2m_type type)
+{
+    return type == P2M_RAM_HELD || type == P2M_RAM_COPIED;
+}
+
+void hold_release(struct p2m *p2m, gfn_t from, gfn_t end)
+{
+    const struct pt_format *format = p2m->config.format;
+
+    for_each_p2m_entry (w, p2m, from, end) {
+        struct slot slot = { w.table[w.level], w.level, w.gfn };
+        uint64_t released;
+
+        if (!type_is_held(entry_type(w.entry)))
+            continue;
+        do {
+            released = entry_make(format, entry_mfn(w.entry), P2M_RAM_RW, w.level) |
+                       (w.entry & entry_volatile(format));
+        } while (!entry_change(p2m, slot, &w.entry, released));
+    }
+}
+
+void pod_release(struct p2m_locked locked, struct pod *pod, gfn_t gfn)
+{
+    ASSERT(locked.p2m == pod->p2m);
+    if (gfn.gfn < locked.p2m->config.end.gfn)
+        hold_release(locked.p2m, gfn, gfn_add(gfn, 1));
+}

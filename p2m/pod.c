@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Populate-on-demand: marks become RAM from the cache, RAM goes back into it, and the account of
+ * both. All policy on how large to populate is populate_order and take_block. Refuses to know which
+ * block of the cache is taken (cache.c), and how zeroes are found (reclaim.c).
+ */
+#include "p2m/pod.h"
+
+#include <stddef.h>
+
+#include "grant.h"
+#include "hold.h"
+#include "walk.h"
+
+void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order)
+{
+    *pod = (struct pod){ .p2m = p2m, .max_order = max_order, .moving = NOT_MOVING };
+    pod->cache.aside = INVALID_MFN;
+    pod->gather.slot = GFN(UINT64_MAX);
+    pod->gather.block = pod->gather_seen.block = INVALID_MFN;
+    pod->gather_looked = UINT64_MAX;
+    for (unsigned i = 0; i < POD_RECENT; i++)
+        pod->recent[i] = GFN(UINT64_MAX);
+}
+
+/* ---- the account ---------------------------------------------------------------------------- */
+
+struct pod_account pod_account(const struct pod *pod)
+{
+    const struct p2m_counts *counts = &pod->p2m->counts;
+    struct pod_account account = { .cached = pod->cache.counts.frames, .granted = pod->granted };
+
+    for (unsigned size = 0; size < ORDER_SIZES; size++) {
+        account.entries += counts->markers[size] << size * ORDER_STEP;
+        account.populated += counts->ram[size] << size * ORDER_STEP;
+    }
+    return account;
+}
+
+struct pod_events pod_events(const struct pod *pod)
+{
+    return pod->events;
+}
+
+static bool is_in_debt(const struct pod *pod)
+{
+    struct pod_account account = pod_account(pod);
+
+    return pod_in_debt(&account);
+}
+
+/* ---- promising, and taking back ------------------------------------------------------------- */
+
+static bool is_in_map(const struct p2m *p2m, struct gfn_range range)
+{
+    return range.from.gfn < range.end.gfn && range.end.gfn <= p2m->config.end.gfn;
+}
+
+/* Is there nothing in the range but what may be marked? */
+static bool is_free_or_marked(const struct p2m *p2m, struct gfn_range range)
+{
+    for_each_p2m_entry (w, p2m, range.from, range.end)
+        if (walk_kind(&w) != ENTRY_EMPTY && entry_type(w.entry) != P2M_POD)
+            return false;
+    return true;
+}
+
+enum p2m_error pod_mark(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
+                        struct p2m_debt *debt)
+{
+    mfn_t none = INVALID_MFN;
+
+    ASSERT(locked.p2m == pod->p2m);
+    if (!is_in_map(locked.p2m, *range))
+        return P2M_BAD_RANGE;
+    if (!is_free_or_marked(locked.p2m, *range))
+        return P2M_OCCUPIED;
+    return p2m_set_range(locked, range, &none, P2M_POD, debt);
+}
+
+/* Are these the guest's own to give? A page of the host's, or what is left of a broken one, is not.
+ */
+static bool is_guests_own(const struct p2m *p2m, struct gfn_range range)
+{
+    for_each_p2m_entry (w, p2m, range.from, range.end)
+        if (p2m_type_class(entry_type(w.entry)) == P2M_CLASS_OTHER)
+            return false;
+    return true;
+}
+
+static bool is_empty(const struct p2m *p2m, gfn_t from, gfn_t end)
+{
+    for_each_p2m_entry (w, p2m, from, end)
+        if (walk_kind(&w) != ENTRY_EMPTY)
+            return false;
+    return true;
+}
+
+/* A region of 2 MB of which nothing would be left goes as a whole: as one item of the debt. */
+static struct gfn_range widen(const struct p2m *p2m, struct gfn_range range)
+{
+    gfn_t first = GFN(frame_align_down(range.from.gfn, ORDER_2M));
+    gfn_t last = GFN(frame_align_down(range.end.gfn + order_frames(ORDER_2M) - 1, ORDER_2M));
+
+    if (is_empty(p2m, first, range.from))
+        range.from = first;
+    if (last.gfn <= p2m->config.end.gfn && is_empty(p2m, range.end, last))
+        range.end = last;
+    return range;
+}
+
+/* What the guest gives back, it does not want to find again: not even a copy. */
+static void forget_move(struct pod *pod, struct gfn_range range)
+{
+    uint64_t frames = order_frames(pod->moving_order);
+
+    if (pod->moving.gfn < range.end.gfn && range.from.gfn < pod->moving.gfn + frames)
+        pod->moving = NOT_MOVING;
+}
+
+enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
+                            struct p2m_debt *debt)
+{
+    struct pod_account before = pod_account(pod), after;
+    gfn_t from = range->from;
+    mfn_t none = INVALID_MFN;
+    struct gfn_range wide;
+    enum p2m_error error;
+
+    ASSERT(locked.p2m == pod->p2m);
+    if (!is_in_map(locked.p2m, *range))
+        return P2M_BAD_RANGE;
+    if (!is_guests_own(locked.p2m, *range))
+        return P2M_BAD_TYPE;
+    wide = widen(locked.p2m, *range);
+    error = p2m_set_range(locked, &wide, &none, P2M_INVALID, debt);
+    if (error == P2M_OK && wide.from.gfn <= from.gfn)
+        error = P2M_DEBT_FULL; /* what lies before the range was empty already */
+    else if (error == P2M_OK)
+        range->from = wide.from.gfn < range->end.gfn ? wide.from : range->end;
+    after = pod_account(pod);
+    pod->events.ballooned += before.entries + before.populated - after.entries - after.populated;
+    if (error == P2M_OK)
+        forget_move(pod, (struct gfn_range){ from, range->from });
+    pod_trim(locked, pod);
+    return error;
+}
+
+bool pod_accept(struct p2m_locked locked, struct pod *pod, const struct p2m_frames *frames)
+{
+    ASSERT(locked.p2m == pod->p2m);
+    if (p2m_type_class(frames->type) != P2M_CLASS_RAM || frames->became == P2M_BROKEN ||
+        !is_in_debt(pod) || pod_cache_reserve(locked, pod, 1) != P2M_OK)
+        return false;
+    pod_cache_add(locked, pod, frames->mfn, frames->order, frames->dirty ? POD_DIRTY : POD_CLEAN);
+    return true;
+}
+
+/* ---- clearing ahead ------------------------------------------------------------------------- */
+
+bool pod_clean_begin(struct p2m_locked locked, struct pod *pod, struct pod_grant *grant)
+{
+    unsigned order;
+    struct pod_block block = pod_cache_take_dirty(locked, pod, &order);
+
+    if (!mfn_is_valid(block.mfn))
+        return false;
+    grant_start(pod, grant, GFN(0), block.mfn, order);
+    return true;
+}
+
+void pod_clean_end(struct p2m_locked locked, struct pod *pod, const struct pod_grant *grant)
+{
+    grant_put_back(locked, pod, grant, POD_CLEAN);
+}
+
+/* ---- populating ----------------------------------------------------------------------------- */
+
+static unsigned populate_order(const struct pod *pod, unsigned mark_order)
+{
+    unsigned limit = p2m_max_order(pod->p2m);
+
+    if (pod->max_order < limit)
+        limit = pod->max_order;
+    return mark_order < limit ? mark_order : limit;
+}
+
+/* The frame that continues what is mapped beside gfn within the same superpage, or none. */
+static mfn_t near_frame(struct p2m_walking walking, gfn_t gfn, unsigned order)
+{
+    uint64_t frames = order_frames(order);
+    uint64_t superpage = frame_align_down(gfn.gfn, order + ORDER_STEP);
+    struct p2m_entry entry;
+
+    if (gfn.gfn > superpage) {
+        entry = p2m_get_entry(walking, GFN(gfn.gfn - frames));
+        if (p2m_type_class(entry.type) == P2M_CLASS_RAM)
+            return mfn_add(entry.mfn, frames);
+    }
+    if (gfn.gfn + frames < superpage + order_frames(order + ORDER_STEP)) {
+        entry = p2m_get_entry(walking, gfn_add(gfn, frames));
+        if (p2m_type_class(entry.type) == P2M_CLASS_RAM && entry.mfn.mfn >= frames)
+            return MFN(entry.mfn.mfn - frames);
+    }
+    return INVALID_MFN;
+}
+
+/* What is gathered for this very slot goes to its place. */
+static struct pod_block take_piece(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
+                                   unsigned order)
+{
+    struct pod_place place = { .gfn = gfn };
+
+    if (frame_align_down(gfn.gfn, ORDER_1G) == pod->gather.slot.gfn) {
+        mfn_t own = mfn_add(pod->gather.block, gfn.gfn - pod->gather.slot.gfn);
+        struct pod_block block = pod_cache_take_at(locked, pod, own, order);
+
+        if (mfn_is_valid(block.mfn))
+            return block;
+    }
+    place.near = near_frame(p2m_locked_walking(locked), gfn, order);
+    return pod_cache_get(locked, pod, order, place);
+}
+
+/* Below 1 GB: the largest size up to this one that the cache has a piece of. */
+static unsigned piece_order(const struct pod *pod, unsigned order)
+{
+    const uint64_t *blocks = pod->cache.counts.blocks;
+    bool has_2m = blocks[order_size(ORDER_2M)] > 0 || blocks[order_size(ORDER_1G)] > 0;
+
+    return order > ORDER_4K && has_2m ? ORDER_2M : ORDER_4K;
+}
+
+/*
+ * Nobody waits for a whole GB to be cleared: it is clean already, or 2 MB of it are taken. The mark
+ * is remapped before a block leaves the cache: after that nothing can fail for want of a table
+ * page, and no block has to find its way back.
+ */
+static enum p2m_error take_block(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
+                                 unsigned order, struct pod_grant *grant)
+{
+    struct pod_block block = { INVALID_MFN, POD_CLEAN };
+    gfn_t first = GFN(frame_align_down(gfn.gfn, order));
+    enum p2m_error error;
+
+    if (order == ORDER_1G)
+        block = pod_cache_get_clean_1g(locked, pod, (struct pod_place){ first, INVALID_MFN });
+    if (!mfn_is_valid(block.mfn)) {
+        order = piece_order(pod, order);
+        first = GFN(frame_align_down(gfn.gfn, order));
+        error = p2m_split(locked, gfn, order);
+        if (error != P2M_OK)
+            return error;
+        block = take_piece(locked, pod, first, order);
+    }
+    ASSERT(mfn_is_valid(block.mfn));
+    grant_start(pod, grant, first, block.mfn, order);
+    return block.clean == POD_CLEAN ? P2M_OK : P2M_UNCLEAN;
+}
+
+enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
+                                   struct pod_grant *grant)
+{
+    struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), gfn);
+    enum p2m_error error;
+
+    ASSERT(locked.p2m == pod->p2m);
+    if (p2m_type_class(mark.type) == P2M_CLASS_RAM)
+        return P2M_OK;
+    if (mark.type != P2M_POD)
+        return P2M_BAD_TYPE;
+    if (frame_align_down(gfn.gfn, pod->moving_order) == pod->moving.gfn)
+        return P2M_BUSY;
+    if (pod->cache.counts.frames == 0)
+        return P2M_EMPTY;
+    error = take_block(locked, pod, gfn, populate_order(pod, mark.order), grant);
+    return error == P2M_OK ? pod_finish_populate(locked, pod, grant) : error;
+}
+
+static void note_recent(struct pod *pod, gfn_t gfn)
+{
+    pod->recent[pod->recent_next] = gfn;
+    pod->recent_next = (pod->recent_next + 1) % POD_RECENT;
+}
+
+/*
+ * While the guest is in debt, most of a slot that it touches will be given back, or is wanted for
+ * another: 512 leaves of 2 MB have an A and a D bit each, which tell what was not used. Without a
+ * page for their table it is one leaf: nothing is lost but that knowledge.
+ */
+static enum p2m_error map_block(struct p2m_locked locked, struct pod *pod,
+                                const struct pod_grant *grant)
+{
+    struct p2m_mapping mapping = { grant->mfn, grant->order, P2M_RAM_RW };
+    struct p2m_debt none = P2M_NO_DEBT;
+    bool in_debt = is_in_debt(pod);
+    enum p2m_error error = p2m_set_entry(locked, grant->gfn, mapping, &none);
+
+    if (error != P2M_OK)
+        return error;
+    pod->events.populates[order_size(grant->order)]++;
+    if (grant->order == ORDER_1G && in_debt)
+        error = p2m_split(locked, grant->gfn, ORDER_2M);
+    return error == P2M_NO_MEMORY ? P2M_OK : error;
+}
+
+enum p2m_error pod_finish_populate(struct p2m_locked locked, struct pod *pod,
+                                   const struct pod_grant *grant)
+{
+    struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), grant->gfn);
+    enum p2m_error error = P2M_OK;
+
+    ASSERT(locked.p2m == pod->p2m);
+    if (mark.type == P2M_POD && mark.order >= grant->order) {
+        error = map_block(locked, pod, grant);
+        if (error == P2M_OK) {
+            grant_end(pod, grant);
+            note_recent(pod, grant->gfn);
+            return P2M_OK;
+        }
+    }
+    grant_put_back(locked, pod, grant, POD_CLEAN);
+    return error;
+}
+
+enum p2m_error p2m_gfn_to_mfn(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
+                              struct p2m_entry *entry, struct pod_grant *grant)
+{
+    enum p2m_error error = P2M_OK;
+
+    *entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+    if (entry->type != P2M_POD)
+        return P2M_OK;
+    error = pod_demand_populate(locked, pod, gfn, grant);
+    *entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+    return error;
+}
+
+/* ---- audit ---------------------------------------------------------------------------------- */
+
+static bool holds_any(const struct p2m *p2m)
+{
+    for_each_p2m_entry (w, p2m, GFN(0), p2m->config.end)
+        if (type_is_held(entry_type(w.entry)))
+            return true;
+    return false;
+}
+
+void pod_audit(struct p2m_locked locked, const struct pod *pod, struct pod_audit *report)
+{
+    struct pod_account account = pod_account(pod);
+
+    *report = (struct pod_audit){ .what = NULL };
+    pod_cache_audit(locked, pod, &report->cache);
+    if (account.cached > 0 && account.cached + account.granted > account.entries)
+        report->what = "more frames in hand than were promised";
+    else if (!pod->is_sweeping && !pod->is_moving && holds_any(locked.p2m))
+        report->what = "writes are held off, and no sweep or move is under way";
+    report->errors = report->cache.errors + (report->what != NULL);
+}
