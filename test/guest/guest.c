@@ -125,6 +125,11 @@ struct view host_view(uint64_t gfn)
                           .dirty = value >> 17 & 1 };
 }
 
+bool host_has_merged(uint64_t gfn, unsigned order)
+{
+    return host_merge(gfn, order) == 0 || host_view(gfn).order >= order;
+}
+
 void handle(unsigned vector, void (*handler)(void))
 {
     static struct {

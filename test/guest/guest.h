@@ -23,6 +23,8 @@ bool processor_is_intel(void);
 /* The private hypercall (hv/test_calls.h). */
 int64_t host_split(uint64_t gfn, unsigned order);
 int64_t host_merge(uint64_t gfn, unsigned order);
+/* The same, or the host has done it by itself by now: it looks for what became alike. */
+bool host_has_merged(uint64_t gfn, unsigned order);
 int64_t host_write(uint64_t gfn, uint64_t value); /* 64 bits at the start of the frame */
 uint64_t host_read(uint64_t gfn);
 
