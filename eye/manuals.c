@@ -65,6 +65,8 @@ static const struct {
     [TYPE_POD]      = { "pod",      false, false },
     [TYPE_BROKEN]   = { "broken",   false, false },
     [TYPE_RAM_HELD] = { "ram_held", true,  true  },
+    [TYPE_RAM_COPIED] = { "ram_copied", true,  true  },
+    [TYPE_POD_MOVING] = { "pod_moving", false, false },
     /* clang-format on */
 };
 

@@ -67,6 +67,8 @@ enum type {
     TYPE_POD, /* populate on demand: frames promised, none there */
     TYPE_BROKEN,
     TYPE_RAM_HELD, /* RAM whose writes are held off while somebody reads it */
+    TYPE_RAM_COPIED, /* RAM whose writes are held off while somebody copies it */
+    TYPE_POD_MOVING, /* promised, and on its way to other frames */
     TYPE_COUNT
 };
 

@@ -55,9 +55,9 @@ void fault_handle(struct vcpu *vcpu)
     domain->faults++;
     if (fault->reserved)
         stop_at(vcpu, STOP_HOST_BUG, &entry);
-    else if (entry.type == P2M_POD)
+    else if (p2m_type_class(entry.type) == P2M_CLASS_MARKER)
         (void)populate(domain, entry.gfn); /* what it says, domain->stop says too */
-    else if (entry.type == P2M_RAM_HELD && fault->access & FAULT_WRITE)
+    else if (p2m_type_is_held(entry.type) && fault->access & FAULT_WRITE)
         reclaim_release(domain, entry.gfn);
     else if (p2m_type_rights(entry.type) & fault->access)
         try_again(vcpu, &entry);

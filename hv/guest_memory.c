@@ -22,6 +22,7 @@ static bool type_allows(enum p2m_type type, enum purpose purpose)
         return true;
     case P2M_RAM_RO:
     case P2M_RAM_HELD:
+    case P2M_RAM_COPIED:
         return purpose == TO_READ;
     default:
         return false;
@@ -47,9 +48,9 @@ static bool make_ready(struct domain *domain, gfn_t gfn, enum purpose purpose)
     enum p2m_type type = p2m_get_entry(p2m_locked_walking(locked), gfn).type;
 
     p2m_unlock(locked);
-    if (type == P2M_POD)
+    if (p2m_type_class(type) == P2M_CLASS_MARKER)
         return populate(domain, gfn);
-    if (type == P2M_RAM_HELD && purpose == TO_WRITE) {
+    if (p2m_type_is_held(type) && purpose == TO_WRITE) {
         reclaim_release(domain, gfn);
         return true;
     }

@@ -159,15 +159,19 @@ static struct piece whole_piece(const struct pod_cache *cache, struct pod_place 
     return stock_piece(cache, order_size(ORDER_1G), node_index(ORDER_1G, place.gfn.gfn));
 }
 
-/* Of the blocks that are clean, or of the others: that at `near` if it is one of them. */
+/* Of the blocks that are clean, or of the others: that at `near` if it is one of them. What was set
+ * aside to become whole is not, once it is. */
 static struct cache_node *choose_1g_that_is(const struct pod_cache *cache, mfn_t near,
                                             enum pod_clean clean)
 {
     struct cache_node *node = near_1g(cache, near);
 
+    struct pod_link *aside = cache->stock[POD_ASIDE][order_size(ORDER_1G)][clean];
+
     if (node && node_clean(node) == clean)
         return node;
-    return node_first(cache, order_size(ORDER_1G), clean);
+    node = node_first(cache, order_size(ORDER_1G), clean);
+    return node || !aside ? node : LINK_OWNER(aside, struct cache_node, stock);
 }
 
 static struct cache_node *choose_1g(const struct pod_cache *cache, mfn_t near)

@@ -21,6 +21,7 @@ void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owe
     for (unsigned size = 0; size < ORDER_SIZES; size++)
         p2m->unpaid.ram += counts->ram[size] << size * ORDER_STEP;
     p2m->unpaid.tables += counts->tables;
+    p2m->unpaid.merged += owed->kind == P2M_OWED_MERGED;
     debt->owed[debt->count++] = *owed;
     debt_flush(p2m, debt);
 }
@@ -35,7 +36,7 @@ static struct p2m_frames frames_of(const struct p2m *p2m, uint64_t leaf, unsigne
         .type = entry_type(leaf),
         .became = became,
         .accessed = leaf & p2m->config.format->accessed,
-        .dirty = (leaf & p2m->config.format->dirty) || p2m->unpaid.tables > 0,
+        .dirty = (leaf & p2m->config.format->dirty) || p2m->unpaid.merged > 0,
     };
 }
 
@@ -56,6 +57,7 @@ void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot,
         break;
     case ENTRY_TABLE:
         owed.kind = P2M_OWED_SUBTREE;
+        owed.frames.dirty = p2m->unpaid.merged > 0; /* paying for those won't find its leaves */
         owed.table = entry_mfn(change->old);
         break;
     default:
@@ -126,6 +128,7 @@ static void pay_subtree(struct p2m_locked locked, const struct p2m_owed *owed)
         } else if (kind == ENTRY_LEAF) {
             struct p2m_frames frames = frames_of(p2m, walk.entry, walk.level, owed->frames.became);
 
+            frames.dirty = frames.dirty || owed->frames.dirty;
             pay_frames(p2m, &frames);
         }
     }
@@ -158,6 +161,7 @@ static void pay_merged(struct p2m_locked locked, const struct p2m_owed *owed)
                     ;
         }
     }
+    p2m->unpaid.merged--;
     pay_table(locked, owed->table);
 }
 

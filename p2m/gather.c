@@ -32,10 +32,11 @@ static bool leaf_is_in_place(const struct walk *walk, const struct pod_gather *g
 
 /* All in 4K frames. */
 struct tally {
-    uint64_t in_hand; /* of the block */
-    uint64_t mapped;  /* of the block, by this guest */
-    uint64_t slot;    /* populated, of the slot */
-    uint64_t in_place;
+    uint64_t in_hand;    /* of the block */
+    uint64_t in_place;   /* of the slot, at its place in the block */
+    uint64_t astray;     /* of the slot, in the block, but not at its place */
+    uint64_t outside;    /* of the slot, in another block */
+    uint64_t in_the_way; /* in the block, of other slots */
 };
 
 static uint64_t frames_in_hand(const struct pod_cache *cache, mfn_t block)
@@ -57,38 +58,40 @@ static uint64_t frames_in_hand(const struct pod_cache *cache, mfn_t block)
     return frames;
 }
 
-static struct tally take_tally(const struct pod *pod, const struct pod_gather *gather)
+/* What can't be moved counts for nothing, so that the block is found not to be all the guest's. */
+static void tally_leaf(struct tally *tally, const struct walk *walk,
+                       const struct pod_gather *gather)
 {
-    const struct p2m *p2m = pod->p2m;
-    struct tally tally = { .in_hand = frames_in_hand(&pod->cache, gather->block) };
+    bool is_in = leaf_is_in(walk, gather->block);
+    bool is_slots = frame_align_down(walk->gfn.gfn, ORDER_1G) == gather->slot.gfn;
+    uint64_t frames = order_frames(level_order(walk->level));
 
-    for_each_p2m_entry (w, p2m, GFN(0), p2m->config.end) {
-        uint64_t frames = order_frames(level_order(w.level));
-
-        if (walk_kind(&w) != ENTRY_LEAF)
-            continue;
-        if (leaf_is_in(&w, gather->block))
-            tally.mapped += frames;
-        if (frame_align_down(w.gfn.gfn, ORDER_1G) == gather->slot.gfn)
-            tally.slot += frames;
-        if (leaf_is_in_place(&w, gather))
-            tally.in_place += frames;
-    }
-    return tally;
+    if (walk_kind(walk) != ENTRY_LEAF || entry_type(walk->entry) != P2M_RAM_RW)
+        return;
+    if (is_slots && leaf_is_in_place(walk, gather))
+        tally->in_place += frames;
+    else if (is_slots)
+        *(is_in ? &tally->astray : &tally->outside) += frames;
+    else if (is_in)
+        tally->in_the_way += frames;
 }
 
 /* How many frames must be copied for it; UINT64_MAX: it can't be had. The host itself may have
- * frames in the block; and what is moved must find room elsewhere. */
+ * frames in the block; and what is moved must find room elsewhere, which a whole GB is not. */
 static uint64_t gather_cost(const struct pod *pod, const struct pod_gather *gather)
 {
-    struct tally tally = take_tally(pod, gather);
-    uint64_t in_the_way = tally.mapped - tally.in_place, elsewhere = tally.slot - tally.in_place;
-    uint64_t whole = pod->cache.counts.blocks[order_size(ORDER_1G)] << ORDER_1G;
-    uint64_t room = pod->cache.counts.frames - whole - tally.in_hand + elsewhere;
+    const struct pod_cache_counts *counts = &pod->cache.counts;
+    struct tally tally = { .in_hand = frames_in_hand(&pod->cache, gather->block) };
+    uint64_t whole = counts->blocks[order_size(ORDER_1G)] << ORDER_1G, room;
 
-    if (tally.in_hand + tally.mapped != order_frames(ORDER_1G) || room < in_the_way)
+    for_each_p2m_entry (w, pod->p2m, GFN(0), pod->p2m->config.end)
+        tally_leaf(&tally, &w, gather);
+    room = counts->frames - whole - tally.in_hand + tally.outside;
+    if (tally.in_hand + tally.in_place + tally.astray + tally.in_the_way !=
+            order_frames(ORDER_1G) ||
+        room < tally.in_the_way)
         return UINT64_MAX;
-    return in_the_way + elsewhere;
+    return tally.in_the_way + tally.astray + tally.outside;
 }
 
 /* ---- choosing ------------------------------------------------------------------------------- */
@@ -228,12 +231,19 @@ bool pod_gather_start(struct p2m_locked locked, struct pod *pod)
 
 /* ---- one step ------------------------------------------------------------------------------- */
 
-/* Whole, or not to be had now: what was found then counts no more when enough has changed. */
-static void gather_end(struct p2m_locked locked, struct pod *pod)
+/* Whole: there may be another one. */
+static enum p2m_error gather_end(struct p2m_locked locked, struct pod *pod)
 {
-    pod->gather_looked = changes(pod);
     pod_cache_set_aside(locked, pod, INVALID_MFN);
     pod->gather = (struct pod_gather){ INVALID_MFN, NOWHERE, GFN(0) };
+    return P2M_EMPTY;
+}
+
+/* Not to be had now: tried again when something has changed. */
+static enum p2m_error gather_fail(struct p2m_locked locked, struct pod *pod)
+{
+    pod->gather_looked = changes(pod);
+    return gather_end(locked, pod);
 }
 
 static bool is_in_hand(const struct pod_cache *cache, mfn_t mfn)
@@ -281,23 +291,54 @@ static bool next_in_the_way(struct pod *pod, struct pod_place *place)
     return false;
 }
 
+/* Is there anything for a leaf of this order, but what is aside, and GBs that are whole already? */
+static bool has_room(const struct pod *pod, gfn_t gfn)
+{
+    struct p2m_entry leaf = p2m_get_entry((struct p2m_walking){ pod->p2m }, gfn);
+
+    for (unsigned size = order_size(leaf.order); size < order_size(ORDER_1G); size++)
+        for (unsigned clean = 0; clean < POD_CLEAN_STATES; clean++)
+            if (pod->cache.stock[POD_OPEN][size][clean])
+                return true;
+    return false;
+}
+
 /* One mark of the slot becomes RAM at its place in the block. */
-static bool populate_piece(struct p2m_locked locked, struct pod *pod, gfn_t gfn, mfn_t mfn)
+static void populate_piece(struct p2m_locked locked, struct pod *pod, gfn_t gfn, mfn_t mfn)
 {
     struct p2m_mapping mapping = { mfn, ORDER_2M, P2M_RAM_RW };
     struct pod_block block = pod_cache_take_at(locked, pod, mfn, ORDER_2M);
     struct p2m_debt none = P2M_NO_DEBT;
     struct pod_grant grant;
 
-    if (!mfn_is_valid(block.mfn))
-        return false;
+    ASSERT(mfn_is_valid(block.mfn));
     grant_start(pod, &grant, gfn, mfn, ORDER_2M);
-    if (block.clean == POD_DIRTY || p2m_set_entry(locked, gfn, mapping, &none) != P2M_OK) {
-        grant_put_back(locked, pod, &grant, block.clean);
-        return false;
-    }
+    if (p2m_set_entry(locked, gfn, mapping, &none) != P2M_OK)
+        ASSERT(false); /* a mark of just this size: nothing is missing, and nothing left over */
     grant_end(pod, &grant);
-    return true;
+}
+
+/* P2M_OK: the slot is leaves at their places, and marks of 2 MB whose places are in hand, clean,
+ * and that may be populated. The guest may have made something else of it since it was chosen. */
+static enum p2m_error check_slot(const struct pod *pod)
+{
+    const struct pod_gather *gather = &pod->gather;
+    const struct cache_node *node = node_find(&pod->cache, gather->block, ORDER_1G);
+    enum p2m_error missing = pod->granted > 0 ? P2M_AGAIN : P2M_EMPTY;
+
+    for_each_p2m_entry (w, pod->p2m, gather->slot, gfn_add(gather->slot, order_frames(ORDER_1G))) {
+        unsigned index = node_index(ORDER_1G, w.gfn.gfn);
+
+        if (walk_kind(&w) == ENTRY_LEAF && leaf_is_in_place(&w, gather) && w.level == 1)
+            continue;
+        if (entry_type(w.entry) != P2M_POD || w.level != 1)
+            return P2M_EMPTY;
+        if (!node || !bit_is_set(node->cached, index))
+            return missing;
+    }
+    if (node && node->clean_count < node->count)
+        return P2M_AGAIN;
+    return is_settled(pod) ? P2M_OK : P2M_AGAIN;
 }
 
 /* All that the slot has is at its place: the rest is populated, and it is one leaf. */
@@ -305,54 +346,59 @@ static enum p2m_error complete_slot(struct p2m_locked locked, struct pod *pod,
                                     struct p2m_debt *debt)
 {
     const struct pod_gather *gather = &pod->gather;
+    uint64_t entries = pod_account(pod).entries;
 
-    for_each_p2m_entry (w, pod->p2m, gather->slot, gfn_add(gather->slot, order_frames(ORDER_1G))) {
-        mfn_t mfn = mfn_add(gather->block, w.gfn.gfn - gather->slot.gfn);
-
-        if (walk_kind(&w) == ENTRY_MARK && !populate_piece(locked, pod, w.gfn, mfn))
-            return P2M_AGAIN;
-    }
-    pod->events.populates[order_size(ORDER_1G)]++;
+    for_each_p2m_entry (w, pod->p2m, gather->slot, gfn_add(gather->slot, order_frames(ORDER_1G)))
+        if (walk_kind(&w) == ENTRY_MARK)
+            populate_piece(locked, pod, w.gfn,
+                           mfn_add(gather->block, w.gfn.gfn - gather->slot.gfn));
+    if (pod_account(pod).entries < entries)
+        pod->events.populates[order_size(ORDER_1G)]++;
     return p2m_merge(locked, gather->slot, ORDER_1G, debt);
+}
+
+/* A part of it may be out of hand to be cleared, or with the host for good. */
+static enum p2m_error check_block(const struct pod *pod)
+{
+    const struct cache_node *node = node_find(&pod->cache, pod->gather.block, ORDER_1G);
+
+    if (node && node_is_full(node))
+        return P2M_OK;
+    return pod->granted > 0 ? P2M_AGAIN : P2M_EMPTY;
 }
 
 /* Nothing is in the way any more. */
 static enum p2m_error finish(struct p2m_locked locked, struct pod *pod, struct p2m_debt *debt)
 {
-    const struct cache_node *node = node_find(&pod->cache, pod->gather.block, ORDER_1G);
-    enum p2m_error error = P2M_OK;
+    bool is_for_slot = pod->gather.slot.gfn != NOWHERE.gfn;
+    enum p2m_error error = is_for_slot ? check_slot(pod) : check_block(pod);
 
-    if (pod->gather.slot.gfn != NOWHERE.gfn) {
-        if (node && node->clean_count < node->count)
-            return P2M_AGAIN; /* what is dirty is cleared first */
+    if (error == P2M_AGAIN || pod->is_moving)
+        return P2M_AGAIN;
+    if (error == P2M_OK && is_for_slot)
         error = complete_slot(locked, pod, debt);
-    }
-    if (error == P2M_OK)
-        pod->events.gathered++;
-    gather_end(locked, pod);
-    return P2M_EMPTY;
+    if (error != P2M_OK)
+        return gather_fail(locked, pod);
+    pod->events.gathered++;
+    return gather_end(locked, pod);
 }
 
 enum p2m_error pod_gather_next(struct p2m_locked locked, struct pod *pod, struct pod_move *move,
                                struct p2m_debt *debt)
 {
     struct pod_place place;
-    enum p2m_error error;
 
     ASSERT(mfn_is_valid(pod->gather.block));
-    if (!pod_cache_is_aside(pod, pod->gather.block)) { /* the cache went dry and took it back */
-        gather_end(locked, pod);
-        return P2M_EMPTY;
-    }
+    if (!pod_cache_is_aside(pod, pod->gather.block)) /* the cache went dry and took it back */
+        return gather_fail(locked, pod);
     if (next_of_slot(pod, &place))
         move->where = POD_AT;
     else if (next_in_the_way(pod, &place))
         move->where = POD_ANYWHERE;
     else
         return finish(locked, pod, debt);
-    error = pod_move_begin(locked, pod, move, &place, debt);
-    if (error == P2M_OK)
-        return P2M_OK;
-    gather_end(locked, pod);
-    return P2M_EMPTY;
+    if ((move->where == POD_ANYWHERE && !has_room(pod, place.gfn)) ||
+        pod_move_begin(locked, pod, move, &place, debt) != P2M_OK)
+        return gather_fail(locked, pod);
+    return P2M_OK;
 }

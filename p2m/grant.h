@@ -20,6 +20,19 @@ static inline void grant_end(struct pod *pod, const struct pod_grant *grant)
     pod->granted -= order_frames(grant->order);
 }
 
+/* RAM left the map: nothing is populated until no processor can use it any more. */
+static inline void note_unsettled(struct pod *pod, const struct p2m_debt *debt)
+{
+    if (debt->flush && debt->generation > pod->unsettled)
+        pod->unsettled = debt->generation;
+}
+
+/* A processor may still use what was here before: then two of them would see a frame each. */
+static inline bool is_settled(const struct pod *pod)
+{
+    return atomic_load(&pod->p2m->settled) >= pod->unsettled;
+}
+
 /* Into hand again; the host's, where there is no page for a node. */
 static inline void grant_put_back(struct p2m_locked locked, struct pod *pod,
                                   const struct pod_grant *grant, enum pod_clean clean)

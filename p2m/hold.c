@@ -10,11 +10,6 @@
 #include "entry.h"
 #include "walk.h"
 
-bool type_is_held(enum p2m_type type)
-{
-    return type == P2M_RAM_HELD || type == P2M_RAM_COPIED;
-}
-
 void hold_release(struct p2m *p2m, gfn_t from, gfn_t end)
 {
     const struct pt_format *format = p2m->config.format;
@@ -23,7 +18,7 @@ void hold_release(struct p2m *p2m, gfn_t from, gfn_t end)
         struct slot slot = { w.table[w.level], w.level, w.gfn };
         uint64_t released;
 
-        if (!type_is_held(entry_type(w.entry)))
+        if (!p2m_type_is_held(entry_type(w.entry)))
             continue;
         do {
             released = entry_make(format, entry_mfn(w.entry), P2M_RAM_RW, w.level) |

@@ -8,8 +8,6 @@
 
 #include "pte.h"
 
-bool type_is_held(enum p2m_type type);
-
 /* Whatever is held in [from, end) is the guest's again, whole leaves of it. */
 void hold_release(struct p2m *p2m, gfn_t from, gfn_t end);
 

@@ -14,7 +14,7 @@
 
 void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order)
 {
-    *pod = (struct pod){ .p2m = p2m, .max_order = max_order, .moving = NOT_MOVING };
+    *pod = (struct pod){ .p2m = p2m, .max_order = max_order };
     pod->cache.aside = INVALID_MFN;
     pod->gather.slot = GFN(UINT64_MAX);
     pod->gather.block = pod->gather_seen.block = INVALID_MFN;
@@ -109,15 +109,6 @@ static struct gfn_range widen(const struct p2m *p2m, struct gfn_range range)
     return range;
 }
 
-/* What the guest gives back, it does not want to find again: not even a copy. */
-static void forget_move(struct pod *pod, struct gfn_range range)
-{
-    uint64_t frames = order_frames(pod->moving_order);
-
-    if (pod->moving.gfn < range.end.gfn && range.from.gfn < pod->moving.gfn + frames)
-        pod->moving = NOT_MOVING;
-}
-
 enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
                             struct p2m_debt *debt)
 {
@@ -139,9 +130,8 @@ enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gf
     else if (error == P2M_OK)
         range->from = wide.from.gfn < range->end.gfn ? wide.from : range->end;
     after = pod_account(pod);
+    note_unsettled(pod, debt);
     pod->events.ballooned += before.entries + before.populated - after.entries - after.populated;
-    if (error == P2M_OK)
-        forget_move(pod, (struct gfn_range){ from, range->from });
     pod_trim(locked, pod);
     return error;
 }
@@ -258,6 +248,12 @@ static enum p2m_error take_block(struct p2m_locked locked, struct pod *pod, gfn_
     return block.clean == POD_CLEAN ? P2M_OK : P2M_UNCLEAN;
 }
 
+static void note_recent(struct pod *pod, gfn_t gfn)
+{
+    pod->recent[pod->recent_next] = gfn;
+    pod->recent_next = (pod->recent_next + 1) % POD_RECENT;
+}
+
 enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
                                    struct pod_grant *grant)
 {
@@ -267,20 +263,17 @@ enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gf
     ASSERT(locked.p2m == pod->p2m);
     if (p2m_type_class(mark.type) == P2M_CLASS_RAM)
         return P2M_OK;
+    if (mark.type == P2M_POD_MOVING)
+        return P2M_BUSY;
     if (mark.type != P2M_POD)
         return P2M_BAD_TYPE;
-    if (frame_align_down(gfn.gfn, pod->moving_order) == pod->moving.gfn)
+    if (!is_settled(pod))
         return P2M_BUSY;
     if (pod->cache.counts.frames == 0)
         return P2M_EMPTY;
+    note_recent(pod, gfn);
     error = take_block(locked, pod, gfn, populate_order(pod, mark.order), grant);
     return error == P2M_OK ? pod_finish_populate(locked, pod, grant) : error;
-}
-
-static void note_recent(struct pod *pod, gfn_t gfn)
-{
-    pod->recent[pod->recent_next] = gfn;
-    pod->recent_next = (pod->recent_next + 1) % POD_RECENT;
 }
 
 /*
@@ -311,11 +304,10 @@ enum p2m_error pod_finish_populate(struct p2m_locked locked, struct pod *pod,
     enum p2m_error error = P2M_OK;
 
     ASSERT(locked.p2m == pod->p2m);
-    if (mark.type == P2M_POD && mark.order >= grant->order) {
+    if (mark.type == P2M_POD && mark.order >= grant->order && is_settled(pod)) {
         error = map_block(locked, pod, grant);
         if (error == P2M_OK) {
             grant_end(pod, grant);
-            note_recent(pod, grant->gfn);
             return P2M_OK;
         }
     }
@@ -341,7 +333,7 @@ enum p2m_error p2m_gfn_to_mfn(struct p2m_locked locked, struct pod *pod, gfn_t g
 static bool holds_any(const struct p2m *p2m)
 {
     for_each_p2m_entry (w, p2m, GFN(0), p2m->config.end)
-        if (type_is_held(entry_type(w.entry)))
+        if (p2m_type_is_held(entry_type(w.entry)))
             return true;
     return false;
 }

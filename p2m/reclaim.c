@@ -11,6 +11,7 @@
  */
 #include "p2m/pod.h"
 
+#include "grant.h"
 #include "hold.h"
 #include "merge.h"
 #include "table.h"
@@ -93,7 +94,7 @@ static enum p2m_error hold(struct p2m_locked locked, struct pod_sweep *sweep,
                            const struct p2m_entry *entry, struct p2m_debt *debt)
 {
     struct p2m_mapping mapping = { entry->mfn, sweep->order, P2M_RAM_HELD };
-    bool is_known = !entry->dirty && locked.p2m->unpaid.tables == 0;
+    bool is_known = !entry->dirty && locked.p2m->unpaid.merged == 0;
     enum p2m_error error = p2m_set_entry(locked, entry->gfn, mapping, debt);
 
     if (error == P2M_OK)
@@ -263,6 +264,7 @@ uint64_t pod_sweep_finish(struct p2m_locked locked, struct pod *pod, struct pod_
     }
     if (taken)
         pod->cursor[sweep->depth][order_size(sweep->order)].looked = 0;
+    note_unsettled(pod, debt);
     note_pieces(locked.p2m, sweep);
     pod->is_sweeping = false;
     sweep->count = 0;

@@ -16,6 +16,7 @@ const struct type_info type_table[P2M_TYPE_COUNT] = {
     [P2M_BROKEN]     = { "broken",     0,         WRITE_BACK, P2M_CLASS_OTHER  },
     [P2M_RAM_HELD]   = { "ram_held",   R | X,     WRITE_BACK, P2M_CLASS_RAM    },
     [P2M_RAM_COPIED] = { "ram_copied", R | X,     WRITE_BACK, P2M_CLASS_RAM    },
+    [P2M_POD_MOVING] = { "pod_moving", 0,         WRITE_BACK, P2M_CLASS_MARKER },
 };
 /* clang-format on */
 
@@ -29,6 +30,11 @@ const char *p2m_type_name(enum p2m_type type)
 enum p2m_class p2m_type_class(enum p2m_type type)
 {
     return (unsigned)type < P2M_TYPE_COUNT ? type_table[type].class : P2M_CLASS_NONE;
+}
+
+bool p2m_type_is_held(enum p2m_type type)
+{
+    return type == P2M_RAM_HELD || type == P2M_RAM_COPIED;
 }
 
 unsigned p2m_type_rights(enum p2m_type type)

@@ -97,7 +97,7 @@ static uint64_t choose_quota(struct run *run)
     const struct p2m *p2m = &run->world.p2m;
     uint64_t quota = p2m->counts.tables + p2m->unpaid.tables + p2m->lent_pages;
 
-    if (!one_in(run, 24))
+    if (!one_in(run, 12))
         return p2m->config.table_quota;
     quota += choose(&run->choices, 3);
     return quota < p2m->config.table_quota ? quota : p2m->config.table_quota;

@@ -17,6 +17,7 @@ enum p2m_error outcome_error(enum outcome outcome)
     case OUTCOME_OCCUPIED:
         return P2M_OCCUPIED;
     case OUTCOME_PINNED:
+    case OUTCOME_UNSETTLED:
         return P2M_BUSY;
     case OUTCOME_DEBT_FULL:
         return P2M_DEBT_FULL;
@@ -26,6 +27,8 @@ enum p2m_error outcome_error(enum outcome outcome)
         return P2M_NO_MEMORY;
     case OUTCOME_UNEQUAL:
         return P2M_UNEQUAL;
+    case OUTCOME_EMPTY:
+        return P2M_EMPTY;
     default:
         return P2M_OK;
     }

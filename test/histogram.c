@@ -46,6 +46,7 @@ static const char *const outcome_names[OUTCOMES] = {
     [OUTCOME_AGAIN] = "more to do",          [OUTCOME_LEAVES] = "as 2M leaves",
     [OUTCOME_BACK] = "in hand again",        [OUTCOME_KNOWN] = "taken unread",
     [OUTCOME_READ] = "read and taken",       [OUTCOME_STAYED] = "stayed",
+    [OUTCOME_UNSETTLED] = "not settled yet",
 };
 
 /* Every cell that can happen. Marks and nothing have no rights; a mark ends at 1 GB. */
@@ -113,7 +114,7 @@ static const unsigned possible[VERBS][OUTCOMES] = {
     [VERB_POPULATE] = {
         [OUTCOME_CHANGED] = LEAF, [OUTCOME_LEAVES] = G1,    [OUTCOME_UNCLEAN] = K4 | M2,
         [OUTCOME_ALREADY] = LEAF, [OUTCOME_EMPTY] = LEAF,   [OUTCOME_BAD_TYPE] = LEAF | G512 | NONE,
-        [OUTCOME_NO_FRAME] = M2 | G1, [OUTCOME_NO_QUOTA] = M2 | G1,
+        [OUTCOME_NO_FRAME] = M2 | G1, [OUTCOME_NO_QUOTA] = M2 | G1, [OUTCOME_UNSETTLED] = LEAF,
     },
     [VERB_FINISH] = {
         [OUTCOME_CHANGED] = K4 | M2, [OUTCOME_BACK] = K4 | M2, [OUTCOME_NO_FRAME] = K4 | M2,

@@ -70,6 +70,7 @@ enum outcome {
     OUTCOME_KNOWN,  /* taken, and not read */
     OUTCOME_READ,   /* read to its end, and taken */
     OUTCOME_STAYED,
+    OUTCOME_UNSETTLED,
     OUTCOMES
 };
 

@@ -63,6 +63,14 @@ bool move_go_on(struct fixture *fixture, const struct pod_move *move)
     return true;
 }
 
+void expect_settled(struct fixture *fixture, struct pod_account account)
+{
+    assert_int_equal(pod_account(&fixture->pod).granted, 0);
+    assert_int_equal(fixture->p2m.unpaid.ram, 0);
+    assert_int_equal(fixture->p2m.unpaid.tables, 0);
+    expect_account(fixture, account.entries, account.cached, account.populated);
+}
+
 /* ---- gathering ------------------------------------------------------------------------------ */
 
 static void clear_one(struct fixture *fixture)
@@ -76,12 +84,18 @@ static void clear_one(struct fixture *fixture)
     expect_pod_sound(fixture);
 }
 
+bool gather_start(struct fixture *fixture)
+{
+    return pod_gather_start(fixture->locked, &fixture->pod) ||
+           pod_gather_start(fixture->locked, &fixture->pod);
+}
+
 enum p2m_error gather_step(struct fixture *fixture)
 {
     struct pod_move move;
     enum p2m_error error;
 
-    if (!pod_gather_start(fixture->locked, &fixture->pod))
+    if (!gather_start(fixture))
         return P2M_EMPTY;
     expect_pod_sound(fixture);
     error = pod_gather_next(fixture->locked, &fixture->pod, &move, &fixture->debt);
@@ -105,7 +119,7 @@ uint64_t gather_all(struct fixture *fixture, uint64_t steps_max)
 {
     uint64_t before = leaves_moved(fixture);
 
-    while (pod_gather_start(fixture->locked, &fixture->pod)) {
+    while (gather_start(fixture)) {
         if (steps_max-- == 0)
             fail_msg("gathering goes on for ever");
         (void)gather_step(fixture);

@@ -20,7 +20,13 @@ void move_finish(struct fixture *fixture, const struct pod_move *move);
 /* All that follows a begin; did the memory move? */
 bool move_go_on(struct fixture *fixture, const struct pod_move *move);
 
+/* Nobody is between the cache and the map, nothing is owed, and this is what there is. */
+void expect_settled(struct fixture *fixture, struct pod_account account);
+
 /* ---- gathering ------------------------------------------------------------------------------ */
+
+/* What is found is found again. */
+bool gather_start(struct fixture *fixture);
 
 /* One step, with its move, or with clearing when it asks for that; what the engine said. P2M_EMPTY,
  * too, when there was nothing to start with. */

@@ -86,6 +86,9 @@ void do_target(struct run *run);
 void do_sweep(struct run *run);
 void release_at(struct run *run, gfn_t gfn);
 
+/* Tries to map a fresh leaf of 1 GB somewhere, and returns where; whatever stood there is gone. */
+gfn_t make_gigabyte(struct run *run);
+
 /* ---- verbs_use.c: what uses it, and what settles -------------------------------------------- */
 
 void do_get(struct run *run);
@@ -96,6 +99,7 @@ void do_access(struct run *run);
 void access_as_guest(struct run *run, gfn_t gfn, enum verb verb);
 void do_settle(struct run *run);
 void do_settle_or_pay(struct run *run);
+void settle_all(struct run *run);
 void pay_all(struct run *run);
 bool is_settled(const struct run *run, const struct p2m_debt *debt);
 

@@ -200,7 +200,7 @@ void do_split(struct run *run)
 {
     unsigned order = 9 * (unsigned)choose(&run->choices, 2);
 
-    split_at(run, choose_any_gfn(run), one_in(run, 32) ? choose_order(run) : order);
+    split_at(run, choose_any_gfn(run), one_in(run, 12) ? choose_order(run) : order);
 }
 
 static enum outcome forecast_merge(const struct run *run)

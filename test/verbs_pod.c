@@ -83,9 +83,12 @@ void do_pod_mark(struct run *run)
                                            P2M_MMIO,   P2M_SPECIAL, P2M_BROKEN };
     struct world *world = &run->world;
     struct gfn_range range = choose_range(run);
-    uint64_t quota = begin_verb(run, VERB_POD_MARK, range.from);
     struct forecast forecast = { OUTCOME_OCCUPIED, ORDER_4K };
+    uint64_t quota;
 
+    for (unsigned i = 0; i < 3 && is_range(world, range) && has_types(world, range, taken, 6); i++)
+        range = choose_range(run);
+    quota = begin_verb(run, VERB_POD_MARK, range.from);
     world->now.end = range.end;
     world->now.mapping = (struct p2m_mapping){ INVALID_MFN, ORDER_4K, P2M_POD };
     if (!is_range(world, range) || !has_types(world, range, taken, 6))
@@ -124,6 +127,8 @@ void do_pod_decrease(struct run *run)
         forecast = forecast_range(world, run->debt);
     }
     call_range(run, range, forecast, pod_decrease);
+    if (forecast.outcome != OUTCOME_BAD_TYPE && forecast.outcome != OUTCOME_BAD_RANGE)
+        world_note_unsettled(world, run->debt);
     end_verb(run, quota);
 }
 
@@ -152,6 +157,12 @@ static void apply_populate(struct run *run, gfn_t gfn, bool in_debt)
                   histogram_column(mapping.order));
 }
 
+/* Frames that sweeps and the guest took out of the map: has every processor forgotten them? */
+static bool has_settled(const struct world *world)
+{
+    return world->p2m.settled >= world->unsettled;
+}
+
 static bool pages_may_lack(const struct world *world)
 {
     return world->now.fail_allocation > 0 || forecast_tables(world, 4) == OUTCOME_NO_QUOTA;
@@ -170,6 +181,8 @@ static void expect_populate(struct run *run, enum p2m_error error, struct unmove
 
     if (type_is_ram(cell.type))
         outcome = OUTCOME_ALREADY;
+    else if (cell.type == P2M_POD && !has_settled(world))
+        outcome = OUTCOME_UNSETTLED;
     else if (cell.type == P2M_POD && before.account.cached == 0)
         outcome = OUTCOME_EMPTY;
     else if (cell.type == P2M_POD && error == P2M_NO_MEMORY)
@@ -187,13 +200,13 @@ static void expect_populate(struct run *run, enum p2m_error error, struct unmove
         EXPECT(world, grant->gfn.gfn == frame_align_down(world->now.gfn.gfn, grant->order));
         if (cell.order > grant->order)
             model_split(&world->model, grant->gfn, grant->order);
-        world->grant[world->grant_count++].grant = *grant;
+        world->grant[world->grant_count++] = (struct world_grant){ *grant, false };
         count_outcome(run, OUTCOME_UNCLEAN, histogram_column(grant->order));
         return;
     }
     if (error == P2M_NO_MEMORY)
         EXPECT(world, pages_may_lack(world));
-    EXPECT(world, error == (outcome == OUTCOME_EMPTY ? P2M_EMPTY : outcome_error(outcome)));
+    EXPECT(world, error == outcome_error(outcome));
     expect_unmoved(world, before);
     count_outcome(run, outcome, column);
 }
@@ -208,29 +221,65 @@ static gfn_t choose_mark(struct run *run)
     return gfn;
 }
 
-void do_populate(struct run *run)
+static void populate_at(struct run *run, gfn_t gfn, unsigned max_order)
 {
     struct world *world = &run->world;
-    gfn_t gfn = choose_mark(run);
-    struct world_grant *next = &world->grant[world->grant_count];
+    uint64_t quota = begin_verb(run, VERB_POPULATE, gfn);
+    struct unmoved before = remember(world);
+    struct p2m_entry entry;
     struct pod_grant grant;
-    struct unmoved before;
     enum p2m_error error;
-    uint64_t quota;
 
-    if (world->grant_count == WORLD_GRANTS) {
-        do_grant(run);
-        return;
-    }
-    quota = begin_verb(run, VERB_POPULATE, gfn);
-    before = remember(world);
     run->populates = world->pod.events.populates[2];
-    world->pod.max_order =
-        one_in(run, 2) ? ORDER_1G : ORDER_STEP * (unsigned)choose(&run->choices, 3);
-    next->is_ahead = false;
-    error = pod_demand_populate(world->locked, &world->pod, gfn, &grant);
+    world->pod.max_order = max_order;
+    if (model_at(&world->model, gfn).type == P2M_POD && one_in(run, 2))
+        error = p2m_gfn_to_mfn(world->locked, &world->pod, gfn, &entry, &grant);
+    else
+        error = pod_demand_populate(world->locked, &world->pod, gfn, &grant);
     expect_populate(run, error, before, &grant);
     end_verb(run, quota);
+}
+
+/* As much as is promised, if the host has it. */
+static void pay_off(struct run *run)
+{
+    enum p2m_error error = P2M_AGAIN;
+
+    memory_give_frames(ORDER_1G, 5);
+    memory_give_frames(ORDER_2M, 1024);
+    memory_give_frames(ORDER_4K, 2048);
+    while (error == P2M_AGAIN)
+        error = pod_set_cache_target(run->world.locked, &run->world.pod, UINT64_MAX);
+}
+
+/* What is seldom met: a clean GB in hand, and a mark of a GB to put it to; in debt, and not. */
+static void populate_gigabyte(struct run *run)
+{
+    struct p2m_mapping mark = { INVALID_MFN, ORDER_1G, P2M_POD };
+    gfn_t gfn = make_gigabyte(run);
+
+    set_at(run, gfn, mark);
+    pay_all(run);
+    if (one_in(run, 2))
+        pay_off(run);
+    populate_at(run, gfn_add(gfn, choose(&run->choices, SLOT_FRAMES)), ORDER_1G);
+}
+
+void do_populate(struct run *run)
+{
+    unsigned max_order =
+        one_in(run, 2) ? ORDER_1G : ORDER_STEP * (unsigned)choose(&run->choices, 3);
+
+    if (run->world.grant_count == WORLD_GRANTS)
+        do_grant(run);
+    else if (one_in(run, 24))
+        populate_gigabyte(run);
+    else if (one_in(run, 4))
+        populate_at(run, choose_mark(run), max_order);
+    else {
+        settle_all(run);
+        populate_at(run, choose_mark(run), max_order);
+    }
 }
 
 /* ---- grants --------------------------------------------------------------------------------- */
@@ -256,7 +305,8 @@ static void finish_grant(struct run *run, struct world_grant done)
     uint64_t frames = order_frames(done.grant.order);
     struct unmoved before = remember(world);
     struct model_cell cell = model_at(&world->model, done.grant.gfn);
-    bool fits = !done.is_ahead && cell.type == P2M_POD && cell.order >= done.grant.order;
+    bool fits = !done.is_ahead && cell.type == P2M_POD && cell.order >= done.grant.order &&
+                has_settled(world);
     enum outcome outcome = OUTCOME_BACK;
     enum p2m_error error = P2M_OK;
 

@@ -24,6 +24,7 @@ static void apply_held(struct run *run, const struct pod_swept *item, struct pod
     EXPECT(world, kind.depth == POD_PIECES ? cell.order >= kind.order : cell.order == kind.order);
     EXPECT(world, !world_is_pinned(world, item->gfn, kind.order));
     EXPECT(world, item->is_zero == item->is_known);
+    EXPECT(world, !item->is_known || world->p2m.unpaid.merged == 0);
     if (item->is_known)
         EXPECT(world, !model_is_written(&world->model, item->gfn, kind.order));
     world_apply(world, item->gfn, &held, &run->before);
@@ -55,6 +56,8 @@ static enum outcome protect_outcome(enum p2m_error error)
 
 static void protect(struct run *run)
 {
+    const struct pod_sweep_kind whole = { ORDER_1G, POD_LEAVES };
+    const struct pod_sweep_kind in_pieces = { ORDER_2M, POD_PIECES };
     struct pod_sweep_kind kind = pod_sweep_kinds[choose(&run->choices, POD_SWEEP_KINDS)];
     uint64_t quota = begin_sweep(run, VERB_PROTECT);
     struct world *world = &run->world;
@@ -62,7 +65,7 @@ static void protect(struct run *run)
     enum p2m_error error;
 
     if (run->sweeps_gigabyte)
-        kind = (struct pod_sweep_kind){ ORDER_1G, POD_LEAVES };
+        kind = one_in(run, 3) ? in_pieces : whole;
     error = pod_sweep_protect(world->locked, &world->pod, kind, &world->sweep, run->debt);
     if (error == P2M_OK) {
         EXPECT(world, world->sweep.count > 0 && world->sweep.order == kind.order);
@@ -170,6 +173,7 @@ static void finish(struct run *run)
     }
     taken = pod_sweep_finish(world->locked, &world->pod, &world->sweep, run->debt);
     EXPECT(world, taken == frames);
+    world_note_unsettled(world, run->debt);
     for (unsigned i = 0; i < sweep.count; i++)
         apply_end(run, &sweep.item[i], is_taken[i]);
     for (unsigned i = 0; i < sweep.count; i++)
@@ -179,24 +183,26 @@ static void finish(struct run *run)
 }
 
 /* What a random order of verbs seldom makes: a whole GB that nobody has written to, or hardly. */
-static void make_gigabyte(struct run *run)
+gfn_t make_gigabyte(struct run *run)
 {
     uint64_t slot = choose(&run->choices, MODEL_SLOTS);
+    gfn_t gfn = model_gfn(slot * SLOT_FRAMES);
     struct p2m_mapping nothing = { INVALID_MFN, ORDER_1G, P2M_INVALID };
     struct p2m_mapping leaf = { MFN((1 + slot) * SLOT_FRAMES), ORDER_1G, P2M_RAM_RW };
 
-    set_at(run, model_gfn(slot * SLOT_FRAMES), nothing);
+    set_at(run, gfn, nothing);
     pay_all(run);
-    set_at(run, model_gfn(slot * SLOT_FRAMES), leaf);
+    set_at(run, gfn, leaf);
     for (unsigned i = 0; i < POD_RECENT; i++)
         run->world.pod.recent[i] = GFN(UINT64_MAX); /* long ago */
-    if (one_in(run, 2))
-        access_as_guest(run, model_gfn(slot * SLOT_FRAMES + 1), VERB_WRITE);
+    if (one_in(run, 4))
+        access_as_guest(run, gfn_add(gfn, 1), VERB_WRITE);
+    return gfn;
 }
 
 /* ---- a step --------------------------------------------------------------------------------- */
 
-void do_sweep(struct run *run)
+static void do_step(struct run *run)
 {
     struct world *world = &run->world;
     struct p2m_debt *debt = &world->debt[SWEEP_DEBT];
@@ -206,7 +212,7 @@ void do_sweep(struct run *run)
     } else if (world->sweeping == SWEEP_NONE && debt->count > 0) {
         do_settle_or_pay(run);
     } else if (world->sweeping == SWEEP_NONE) {
-        run->sweeps_gigabyte = one_in(run, 12);
+        run->sweeps_gigabyte = one_in(run, 8);
         if (run->sweeps_gigabyte)
             make_gigabyte(run);
         if (one_in(run, 2))
@@ -219,6 +225,14 @@ void do_sweep(struct run *run)
         p2m_pay(world->locked, debt);
         finish(run);
     }
+}
+
+/* Often one step after the other, so that something is taken; the rest is for the others. */
+void do_sweep(struct run *run)
+{
+    do
+        do_step(run);
+    while (one_in(run, 2));
 }
 
 void release_at(struct run *run, gfn_t gfn)

@@ -78,7 +78,7 @@ void do_mark_dirty(struct run *run)
 /* Superpages are few when pins are many: look for one. */
 static gfn_t choose_superpage(struct run *run)
 {
-    gfn_t gfn = choose_gfn(run);
+    gfn_t gfn = one_in(run, 3) ? make_gigabyte(run) : choose_gfn(run);
 
     for (unsigned slot = 0; slot < MODEL_SLOTS; slot++) {
         struct model_cell cell = model_at(&run->world.model, model_gfn(slot * SLOT_FRAMES));
@@ -212,7 +212,7 @@ static gfn_t choose_accessed(struct run *run)
     const struct pod_sweep *sweep = &run->world.sweep;
     gfn_t gfn = choose_any_gfn(run);
 
-    if (run->world.sweeping == SWEEP_NONE || !one_in(run, 3))
+    if (run->world.sweeping == SWEEP_NONE || !one_in(run, 6))
         return gfn;
     return gfn_add(sweep->item[choose(&run->choices, sweep->count)].gfn,
                    gfn.gfn & (order_frames(sweep->order) - 1));
@@ -321,15 +321,20 @@ static void pay(struct run *run, struct p2m_debt *debt)
     }
 }
 
-void pay_all(struct run *run)
+void settle_all(struct run *run)
 {
-    struct world *world = &run->world;
-
-    if (!world->settling)
+    if (!run->world.settling)
         do_settle(run);
     do_settle(run); /* what was added after the flush had begun needs another */
     do_settle(run);
     do_settle(run);
+}
+
+void pay_all(struct run *run)
+{
+    struct world *world = &run->world;
+
+    settle_all(run);
     for (unsigned i = 0; i < ALL_DEBTS; i++)
         pay(run, &world->debt[i]);
 }

@@ -74,6 +74,12 @@ void world_fail(const struct world *world, const char *claim, int line)
 
 /* ---- one guest frame ------------------------------------------------------------------------ */
 
+void world_note_unsettled(struct world *world, const struct p2m_debt *debt)
+{
+    if (debt->flush && debt->generation > world->unsettled)
+        world->unsettled = debt->generation;
+}
+
 bool world_is_stale(const struct world *world)
 {
     for (unsigned i = 0; i < ALL_DEBTS; i++)

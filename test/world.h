@@ -55,6 +55,7 @@ struct world {
     struct processor processor;
     struct p2m_debt debt[ALL_DEBTS];
     struct p2m_unpaid unpaid; /* as it should be */
+    uint64_t unsettled;       /* the last generation in which sweep or guest took RAM out */
     uint64_t settling;        /* the generation of a settle that has begun; 0: none has */
     gfn_t pin[P2M_PINS_MAX];
     unsigned pin_count;
@@ -108,6 +109,9 @@ void world_apply(struct world *world, gfn_t gfn, const struct p2m_mapping *mappi
                  struct p2m_debt *debt);
 
 /* ---- what must hold ------------------------------------------------------------------------- */
+
+/* These verbs took frames out of the map: populates wait until it is settled. */
+void world_note_unsettled(struct world *world, const struct p2m_debt *debt);
 
 /* Is there a flush that has not been settled? Then a processor may know of the past. */
 bool world_is_stale(const struct world *world);

@@ -103,12 +103,13 @@ static double frames_of(const cJSON *phase, const char *pieces)
     return frames;
 }
 
-/* Promised memory: the account must be that of the marks and blocks, and no more is in hand. */
+/* The account of promised memory must be that of marks, blocks and leaves, and no more in hand. */
 static bool account_is_wrong(const cJSON *phase, const char *name, struct verdict *verdict)
 {
     double entries = report_number(phase, "entries"), marked = frames_of(phase, "pod");
     double cached = report_number(phase, "cached"), blocks = frames_of(phase, "cache");
     double granted = report_number(phase, "granted");
+    double populated = report_number(phase, "populated"), mapped = frames_of(phase, "ram");
 
     if (entries != marked)
         return find(verdict, FAILED,
@@ -118,6 +119,10 @@ static bool account_is_wrong(const cJSON *phase, const char *name, struct verdic
         return find(verdict, FAILED,
                     "%.0f frames are in hand, and %.0f in its blocks (phase \"%s\" of guest %s)",
                     cached, blocks, phase->string, name);
+    if (populated != mapped)
+        return find(verdict, FAILED,
+                    "%.0f frames are populated, and %.0f mapped (phase \"%s\" of guest %s)",
+                    populated, mapped, phase->string, name);
     if (cached + granted > entries)
         return find(verdict, FAILED,
                     "%.0f frames are in hand for %.0f promised (phase \"%s\" of guest %s)",
@@ -151,18 +156,16 @@ static bool phases_are_wrong(const cJSON *guest, enum eye eye, struct verdict *v
     return false;
 }
 
-/* Every slot is one leaf, or nothing but marks, or has a reason. */
+/* Every slot that holds a frame is one leaf, or has a reason. */
 static bool slots_are_wrong(const cJSON *guest, const cJSON *end, struct verdict *verdict)
 {
     double reasons = report_sum(cJSON_GetObjectItemCaseSensitive(guest, "reasons"));
-    double leaves = report_number(end, "ram_1g"), promised = report_number(guest, "slots_promised");
-    double slots = report_number(guest, "slots");
+    double leaves = report_number(end, "ram_1g"), slots = report_number(guest, "slots");
 
-    return reasons + leaves + promised != slots &&
+    return reasons + leaves != slots &&
            find(verdict, FAILED,
-                "guest %s: %.0f reasons, %.0f 1 GB leaves and %.0f promised slots do not add up to "
-                "%.0f slots",
-                text_of(guest, "name"), reasons, leaves, promised, slots);
+                "guest %s: %.0f reasons and %.0f 1 GB leaves do not add up to %.0f slots",
+                text_of(guest, "name"), reasons, leaves, slots);
 }
 
 static bool guest_is_wrong(const cJSON *guest, const struct closing *closing,

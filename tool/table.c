@@ -69,14 +69,12 @@ static void print_phases(const cJSON *guest)
     printf("\n");
 }
 
-/* "name 1, name 2": the members that are not 0, on one line. */
-static void print_counts(const char *title, const cJSON *counts)
+/* "name 1, name 2": the members that are not 0. */
+static void begin_counts(const char *title, const cJSON *counts)
 {
     const cJSON *count;
     const char *separator = "";
 
-    if (!counts)
-        return;
     printf("  %-10s ", title);
     cJSON_ArrayForEach(count, counts)
     {
@@ -85,7 +83,15 @@ static void print_counts(const char *title, const cJSON *counts)
         printf("%s%s %.0f", separator, count->string, count->valuedouble);
         separator = ", ";
     }
-    printf("%s\n", *separator ? "" : "none");
+    printf("%s", *separator ? "" : "none");
+}
+
+static void print_counts(const char *title, const cJSON *counts)
+{
+    if (!counts)
+        return;
+    begin_counts(title, counts);
+    printf("\n");
 }
 
 /* How the promise was kept, over the guest's life: what the last phase knows. */
@@ -96,16 +102,15 @@ static void print_promise(const cJSON *guest)
 
     if (!end)
         return;
-    print_counts("populates", member(end, "populates"));
-    printf("  %-10s %.0f MB", "ballooned", ballooned / 256);
+    begin_counts("populates", member(end, "populates"));
     if (ballooned != 0)
-        printf(" in %.0f frames, with %.6f populates for each", ballooned,
-               report_sum(member(end, "populates")) / ballooned);
-    printf("\n");
-    print_counts("reclaimed", member(end, "reclaimed"));
-    printf("  %-10s %.0f MB in %.0f sweeps\n", "read",
-           report_number(end, "sweep_bytes_read") / (double)MB, report_sum(member(end, "sweeps")));
-    printf("  %-10s %.0f MB\n", "untouched", report_number(end, "untouched_frames") / 256);
+        printf("; %.6f for each frame ballooned", report_sum(member(end, "populates")) / ballooned);
+    printf("\n  %-10s %.0f frames, %.0f MB\n", "ballooned", ballooned, ballooned / 256);
+    begin_counts("reclaimed", member(end, "reclaimed"));
+    printf("; %.0f sweeps read %.0f MB\n", report_sum(member(end, "sweeps")),
+           report_number(end, "sweep_bytes_read") / (double)MB);
+    printf("  %-10s %.0f MB of what is populated\n", "untouched",
+           report_number(end, "untouched_frames") / 256);
     printf("  %-10s %.3f ms at the longest; waited for memory %.0f times\n", "pause",
            report_number(end, "pause_ns_max") / 1e6, report_number(guest, "waits"));
 }
@@ -131,7 +136,7 @@ static void print_guest(const cJSON *guest)
     printf("  %-10s %.0f slots of 1 GB, %.0f whole", "slots", report_number(guest, "slots"),
            report_number(guest, "slots_whole"));
     if (is_promised_more(guest))
-        printf(", %.0f promised and untouched", report_number(guest, "slots_promised"));
+        printf("; %.0f more are all promised", report_number(guest, "slots_promised"));
     printf("\n");
     print_counts("not 1 GB", member(guest, "reasons"));
 }

@@ -94,6 +94,7 @@ enum p2m_type {
     P2M_BROKEN,      /* memory with a hardware error was here, and its frame is gone for good */
     P2M_RAM_HELD,    /* ordinary memory, writes held off: the host looks whether it is zero */
     P2M_RAM_COPIED,  /* ordinary memory, writes held off: the host copies it to another frame */
+    P2M_POD_MOVING,  /* a mark: the frames that were here go on elsewhere in a moment */
     P2M_TYPE_COUNT
 };
 

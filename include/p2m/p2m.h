@@ -45,6 +45,9 @@ const char *p2m_type_name(enum p2m_type type);
 enum p2m_class p2m_type_class(enum p2m_type type);
 unsigned p2m_type_rights(enum p2m_type type);
 
+/* Memory of the guest's that the host has made read-only for a while; pod_release gives it back. */
+bool p2m_type_is_held(enum p2m_type type);
+
 /* ---- errors --------------------------------------------------------------------------------- */
 
 enum p2m_error {
@@ -80,7 +83,7 @@ struct p2m_owed {
     enum p2m_owed_kind kind;
     unsigned order;           /* how much of the guest it covered; 27 and 36 for high tables */
     mfn_t table;              /* SUBTREE, MERGED: the table page */
-    struct p2m_frames frames; /* FRAMES; of a SUBTREE only `became`, which is that of all in it */
+    struct p2m_frames frames; /* FRAMES; of a SUBTREE `became` and `dirty`, for all in it */
 };
 
 #define P2M_DEBT_MAX 16
@@ -120,6 +123,7 @@ struct p2m_events {
 struct p2m_unpaid {
     uint64_t ram;    /* 4K frames that were mapped as RAM */
     uint64_t tables; /* table pages */
+    uint64_t merged; /* those among them in which A and D bits may still have come late */
 };
 
 struct p2m_config {

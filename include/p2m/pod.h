@@ -53,18 +53,16 @@ struct pod_gather {
 };
 
 #define POD_RECENT 32
-#define NOT_MOVING GFN(UINT64_MAX)
 
 /* Embed it beside struct p2m; its fields are the engine's alone. */
 struct pod {
     struct p2m *p2m;
     unsigned max_order; /* nothing larger is populated */
     struct pod_cache cache;
-    uint64_t granted; /* 4K frames */
-    bool is_sweeping; /* between protect and finish */
-    bool is_moving;   /* between begin and finish */
-    gfn_t moving;     /* what; nowhere, too, when the guest has given that back */
-    unsigned moving_order;
+    uint64_t granted;   /* 4K frames */
+    uint64_t unsettled; /* the last generation in which RAM left the map by these verbs */
+    bool is_sweeping;   /* between protect and finish */
+    bool is_moving;     /* between begin and finish */
     struct pod_gather gather;
     struct pod_gather gather_seen; /* what was found the last time, */
     uint64_t gather_cost;          /* and how many frames it would have moved */
@@ -370,8 +368,10 @@ bool pod_move_unmap(struct p2m_locked locked, struct pod *pod, const struct pod_
 /*
  * pod_move_finish - the copy is what the guest has from now on, and counts as dirty.
  *   Units:   none.
- *   Context: P2M held; the debt of pod_move_unmap is paid.
- *   Errors:  none: what the guest has given back meanwhile stays given back.
+ *   Context: P2M held; the debt of pod_move_unmap is paid. Nobody has merged the mark with others
+ *            since then, or there are table pages for the way back.
+ *   Errors:  none: what the guest has given back meanwhile stays given back, and the rest is mapped
+ *            by 4 KB.
  *   Debts:   none.
  */
 void pod_move_finish(struct p2m_locked locked, struct pod *pod, const struct pod_move *move);
@@ -400,7 +400,8 @@ gfn_t pod_gather_slot(const struct pod *pod);
  *   Units:   a move of at most 2 MB.
  *   Context: P2M held; pod_gather_start said true.
  *   Errors:  P2M_OK: a move was begun. P2M_AGAIN: what is dirty must be cleared first
- *            (pod_clean_begin). P2M_EMPTY: it is over, one way or the other.
+ *            (pod_clean_begin), or what is owed settled. P2M_EMPTY: it is over, one way or the
+ *            other.
  *   Debts:   a flush, or the table of a merge.
  */
 enum p2m_error pod_gather_next(struct p2m_locked locked, struct pod *pod, struct pod_move *move,

@@ -65,11 +65,21 @@ static void a_wish_does_not_reach_what_is_aside(void **state)
     add(f, GB(3), ORDER_1G, POD_DIRTY);
     add(f, GB(1), ORDER_1G, POD_CLEAN);
     set_aside(f, GB(1));
-    assert_true(is_of(take_near(f, ORDER_1G, GB(1)).mfn, GB(3)));
-    assert_true(is_of(take_near(f, ORDER_2M, mfn_add(GB(1), PIECE(9))).mfn, GB(2)));
-    assert_true(is_of(take_near(f, ORDER_4K, mfn_add(GB(1), 9)).mfn, GB(2)));
-    set_aside(f, INVALID_MFN);
-    assert_true(is_of(take_near(f, ORDER_1G, GB(1)).mfn, GB(1)));
+    assert_false(is_of(take_near(f, ORDER_2M, mfn_add(GB(1), PIECE(9))).mfn, GB(1)));
+    assert_false(is_of(take_near(f, ORDER_4K, mfn_add(GB(1), 9)).mfn, GB(1)));
+}
+
+static void a_whole_gb_that_was_set_aside_is_there_for_whoever_wants_one(void **state)
+{
+    struct fixture *f = *state;
+
+    add(f, GB(2), ORDER_1G, POD_DIRTY);
+    set_aside(f, GB(1));
+    for (uint64_t i = 0; i < 511; i++)
+        add(f, mfn_add(GB(1), PIECE(i)), ORDER_2M, POD_CLEAN);
+    assert_true(is_of(take(f, ORDER_1G).mfn, GB(2)));
+    add(f, mfn_add(GB(1), PIECE(511)), ORDER_2M, POD_CLEAN);
+    assert_true(is_of(take(f, ORDER_1G).mfn, GB(1)));
 }
 
 static void what_is_dirty_of_it_is_cleared_first(void **state)
@@ -179,6 +189,7 @@ int main(void)
         CACHE_FOR_BOTH_FORMATS(what_is_aside_is_taken_last),
         CACHE_FOR_BOTH_FORMATS(what_comes_into_hand_of_it_later_is_aside_too),
         CACHE_FOR_BOTH_FORMATS(a_wish_does_not_reach_what_is_aside),
+        CACHE_FOR_BOTH_FORMATS(a_whole_gb_that_was_set_aside_is_there_for_whoever_wants_one),
         CACHE_FOR_BOTH_FORMATS(what_is_dirty_of_it_is_cleared_first),
         CACHE_FOR_BOTH_FORMATS(giving_to_the_host_ends_it),
         CACHE_FOR_BOTH_FORMATS(a_get_without_a_free_node_ends_it),

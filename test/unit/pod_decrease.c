@@ -195,6 +195,32 @@ static void a_write_through_a_translation_of_the_past_is_not_lost(void **state)
     expect_clean_in_hand(f, 0);
 }
 
+/* The write is noted in a table that a merge took out, and paying for that finds no leaf any more: it
+ * left with all of its region. */
+static void a_write_that_only_a_dead_table_knows_of_is_not_lost(void **state)
+{
+    struct fixture *f = *state;
+    struct gfn_range range = { GFN(0), GFN(FRAMES_1G) };
+    struct p2m_debt merged = P2M_NO_DEBT;
+    uint64_t generation;
+
+    must(mark(f, GFN(0x40000), FRAMES_1G));
+    map(f, GFN(0), RAM, ORDER_2M);
+    must(p2m_split(f->locked, GFN(0), ORDER_4K));
+    assert_int_equal(guest_read(f, GFN(0)), 0);
+    must(p2m_merge(f->locked, GFN(0), ORDER_2M, &merged));
+    guest_write(f, GFN(9), 42);
+    assert_false(get(f, GFN(9)).dirty);
+    must(decrease_once(f, &range));
+    generation = p2m_begin_settle(&f->p2m);
+    processor_flush(&f->processor);
+    p2m_end_settle(&f->p2m, generation);
+    p2m_pay(f->locked, &merged);
+    pod_settle(f);
+    expect_account(f, FRAMES_1G, FRAMES_2M, 0);
+    expect_clean_in_hand(f, 0);
+}
+
 /* ---- mixtures ------------------------------------------------------------------------------- */
 
 static void what_is_not_there_is_given_back_already(void **state)
@@ -416,6 +442,7 @@ int main(void)
         POD_FOR_BOTH_FORMATS(a_frame_that_was_never_written_comes_back_clean),
         POD_FOR_BOTH_FORMATS(a_piece_of_a_written_leaf_comes_back_dirty),
         POD_FOR_BOTH_FORMATS(a_write_through_a_translation_of_the_past_is_not_lost),
+        POD_FOR_BOTH_FORMATS(a_write_that_only_a_dead_table_knows_of_is_not_lost),
         POD_FOR_BOTH_FORMATS(what_is_not_there_is_given_back_already),
         POD_FOR_BOTH_FORMATS(marks_frames_and_holes_go_together),
         POD_FOR_BOTH_FORMATS(a_whole_region_of_marks_and_frames_goes_at_once),

@@ -164,6 +164,25 @@ static void a_grant_finds_its_place_in_a_mark_that_grew(void **state)
     expect_entry(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_POD);
 }
 
+/* A processor may still use a frame that was there: no other may be put in its place. */
+static void nothing_is_populated_before_what_left_is_settled(void **state)
+{
+    struct gfn_range range = { GFN(2 * FRAMES_1G), GFN(2 * FRAMES_1G + 1) };
+    struct fixture *f = *state;
+    struct pod_grant grant = grant_2m(f, GFN(0x12345)), other;
+
+    must(set(f, range.from, mfn_add(RAM, FRAMES_1G), ORDER_4K, P2M_RAM_RW));
+    hand(f, mfn_add(RAM, FRAMES_2M), ORDER_4K, POD_CLEAN);
+    must(pod_decrease(f->locked, &f->pod, &range, &f->debt));
+    POD_REFUSED(f, P2M_BUSY, demand(f, GFN(0), &other));
+    must(finish(f, &grant)); /* in hand again, clean */
+    expect_account(f, 2 * FRAMES_1G, FRAMES_2M + 1, 0);
+    expect_clean_in_hand(f, FRAMES_2M + 1);
+    pod_settle(f);
+    must(demand(f, GFN(0), &other));
+    expect_account(f, 2 * FRAMES_1G - FRAMES_2M, 2, FRAMES_2M);
+}
+
 static void a_clean_frame_is_mapped_without_a_grant(void **state)
 {
     struct fixture *f = *state;
@@ -306,6 +325,7 @@ int main(void)
         POD_FOR_BOTH_FORMATS(two_grants_for_one_mark_fill_it_once),
         POD_FOR_BOTH_FORMATS(a_grant_does_not_replace_what_was_populated_meanwhile),
         POD_FOR_BOTH_FORMATS(a_grant_finds_its_place_in_a_mark_that_grew),
+        POD_FOR_BOTH_FORMATS(nothing_is_populated_before_what_left_is_settled),
         POD_FOR_BOTH_FORMATS(a_clean_frame_is_mapped_without_a_grant),
         POD_FOR_BOTH_FORMATS(clearing_ahead_makes_all_that_is_in_hand_clean),
         POD_FOR_BOTH_FORMATS(there_is_nothing_to_clear_where_all_is_clean),

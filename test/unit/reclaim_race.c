@@ -90,7 +90,7 @@ static void expect_write_to_wait(struct fixture *f)
     gfn_t last = gfn_add(HERE, order_frames(get(f, HERE).order) - 1);
 
     assert_int_equal(processor_store(&f->processor, last, 0, 42).answer, ANSWER_NOT_PRESENT);
-    assert_int_equal(touch(f, last), P2M_EMPTY);
+    assert_int_equal(touch(f, last), P2M_BUSY); /* it is not settled yet */
 }
 
 /* What the guest did before, and so what its processor knows of the leaf. */
@@ -220,6 +220,27 @@ static void a_write_that_only_a_dead_table_knows_of_survives(void **state)
         p2m_pay(f->locked, &merged);
         assert_int_equal(guest_read(f, gfn_add(HERE, 9)), 42);
         assert_true(get(f, HERE).dirty);
+    }
+}
+
+/* As when a processor sets D while the leaf is being held: it was known to be zero, and is not. */
+static void a_d_bit_that_comes_late_keeps_the_leaf(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned size = 0; size < ORDER_SIZES; size++) {
+        struct pod_sweep sweep;
+
+        pod_restart(f, ORDER_1G);
+        must(set(f, HERE, RAM, leaves[size].order, P2M_RAM_RW));
+        must(sweep_begin(f, leaves[size], &sweep));
+        assert_true(sweep.item[0].is_known);
+        must(p2m_mark_dirty(f->locked, HERE));
+        *memory_word(RAM) = 42;
+        pod_settle(f);
+        sweep_scan(f, &sweep);
+        assert_int_equal(sweep_finish(f, &sweep), 0);
+        assert_int_equal(guest_read(f, HERE), 42);
     }
 }
 
@@ -437,6 +458,7 @@ int main(void)
         POD_FOR_BOTH_FORMATS(a_write_after_a_sweep_finds_fresh_zeroes),
         POD_FOR_BOTH_FORMATS(a_write_through_a_translation_of_the_past_is_read_by_the_scan),
         POD_FOR_BOTH_FORMATS(a_write_that_only_a_dead_table_knows_of_survives),
+        POD_FOR_BOTH_FORMATS(a_d_bit_that_comes_late_keeps_the_leaf),
         POD_FOR_BOTH_FORMATS(reads_go_on_all_the_time),
         POD_FOR_BOTH_FORMATS(a_write_of_the_hosts_survives),
         POD_FOR_BOTH_FORMATS(a_release_lets_the_guest_write_at_once),
