@@ -135,10 +135,8 @@ static void look_at_leaf(struct walk *walk, const struct found *found)
         return;
     }
     count_leaf(walk, found, type);
-    if (type == TYPE_RAM_RO && (found->entry & walk->format->writable))
-        add_entry_problem(sight, found, "read-only memory is writable");
-    if (type == TYPE_RAM_HELD && (found->entry & walk->format->writable))
-        add_entry_problem(sight, found, "memory whose writes are held off is writable");
+    if (!type_is_written(type) && (found->entry & walk->format->writable))
+        add_entry_problem(sight, found, "memory that must not be written is writable");
     if (type != TYPE_MMIO &&
         !machine_offset(walk->machine, address, frames_at(found->level) * PAGE_SIZE, &offset))
         add_entry_problem(sight, found, "the leaf is not inside the machine's memory");

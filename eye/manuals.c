@@ -54,19 +54,19 @@ static const struct format formats[] = {
 
 static const struct {
     const char *name;
-    bool ram, frame;
+    bool ram, frame, write;
 } types[TYPE_COUNT] = {
     /* clang-format off */
-    [TYPE_INVALID]  = { "invalid",  false, false },
-    [TYPE_RAM_RW]   = { "ram_rw",   true,  true  },
-    [TYPE_RAM_RO]   = { "ram_ro",   true,  true  },
-    [TYPE_MMIO]     = { "mmio",     false, true  },
-    [TYPE_SPECIAL]  = { "special",  false, true  },
-    [TYPE_POD]      = { "pod",      false, false },
-    [TYPE_BROKEN]   = { "broken",   false, false },
-    [TYPE_RAM_HELD] = { "ram_held", true,  true  },
-    [TYPE_RAM_COPIED] = { "ram_copied", true,  true  },
-    [TYPE_POD_MOVING] = { "pod_moving", false, false },
+    [TYPE_INVALID]    = { "invalid",    false, false, false },
+    [TYPE_RAM_RW]     = { "ram_rw",     true,  true,  true  },
+    [TYPE_RAM_RO]     = { "ram_ro",     true,  true,  false },
+    [TYPE_MMIO]       = { "mmio",       false, true,  true  },
+    [TYPE_SPECIAL]    = { "special",    false, true,  true  },
+    [TYPE_POD]        = { "pod",        false, false, false },
+    [TYPE_BROKEN]     = { "broken",     false, false, false },
+    [TYPE_RAM_HELD]   = { "ram_held",   true,  true,  false },
+    [TYPE_RAM_COPIED] = { "ram_copied", true,  true,  false },
+    [TYPE_POD_MOVING] = { "pod_moving", false, false, false },
     /* clang-format on */
 };
 
@@ -125,4 +125,9 @@ bool type_is_ram(enum type type)
 bool type_has_frame(enum type type)
 {
     return type < TYPE_COUNT && types[type].frame;
+}
+
+bool type_is_written(enum type type)
+{
+    return type < TYPE_COUNT && types[type].write;
 }

@@ -66,7 +66,7 @@ enum type {
     TYPE_SPECIAL,
     TYPE_POD, /* populate on demand: frames promised, none there */
     TYPE_BROKEN,
-    TYPE_RAM_HELD, /* RAM whose writes are held off while somebody reads it */
+    TYPE_RAM_HELD,   /* RAM whose writes are held off while somebody reads it */
     TYPE_RAM_COPIED, /* RAM whose writes are held off while somebody copies it */
     TYPE_POD_MOVING, /* promised, and on its way to other frames */
     TYPE_COUNT
@@ -93,8 +93,10 @@ enum type entry_type(uint64_t entry);
 /* type_name - what listings call it. */
 const char *type_name(enum type type);
 
-/* type_is_ram, type_has_frame - whether it is a guest's memory; whether there is an address. */
+/* type_is_ram - whether it is a guest's memory. type_has_frame - whether there is an address.
+ * type_is_written - whether the guest may write there. */
 bool type_is_ram(enum type type);
 bool type_has_frame(enum type type);
+bool type_is_written(enum type type);
 
 #endif

@@ -99,6 +99,7 @@ static enum p2m_error take_from_host(struct p2m_locked locked, struct pod *pod, 
         if (!mfn_is_valid(mfn))
             continue;
         pod_cache_add(locked, pod, mfn, order, POD_DIRTY);
+        pod->events.taken += order_frames(order);
         return P2M_OK;
     }
     return P2M_EMPTY;

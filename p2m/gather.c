@@ -3,233 +3,21 @@
  * Gathering: ballooning leaves a GB of the machine nearly all in hand, with a few leaves of the
  * guest's in the way. They are moved to other frames, one at a time, until the GB is one block
  * again; or until it holds just what one slot of the guest's has, and the rest of that slot can be
- * populated from it, so that it becomes one leaf. Refuses to know how memory is copied.
+ * populated from it, so that it becomes one leaf. Refuses to know which GB is worth it
+ * (gather_plan.c), and how memory is copied.
  *
  *      machine GB   [ in hand | slot 4's | in hand | slot 2's | in hand ]
  *      afterwards   [          in hand, or slot 2's, at its place       ]
  */
+#include "gather_place.h"
+
 #include "cache_node.h"
 #include "grant.h"
-#include "policy.h"
-#include "walk.h"
-
-#define NOWHERE GFN(UINT64_MAX)
-
-/* ---- what lies in a GB of the machine ------------------------------------------------------- */
-
-static bool leaf_is_in(const struct walk *walk, mfn_t block)
-{
-    return walk_kind(walk) == ENTRY_LEAF &&
-           frame_align_down(entry_mfn(walk->entry).mfn, ORDER_1G) == block.mfn;
-}
-
-/* Of the slot, and where it would be if the slot were one leaf of this block. */
-static bool leaf_is_in_place(const struct walk *walk, const struct pod_gather *gather)
-{
-    return frame_align_down(walk->gfn.gfn, ORDER_1G) == gather->slot.gfn &&
-           entry_mfn(walk->entry).mfn - gather->block.mfn == walk->gfn.gfn - gather->slot.gfn;
-}
-
-/* All in 4K frames. */
-struct tally {
-    uint64_t in_hand;    /* of the block */
-    uint64_t in_place;   /* of the slot, at its place in the block */
-    uint64_t astray;     /* of the slot, in the block, but not at its place */
-    uint64_t outside;    /* of the slot, in another block */
-    uint64_t in_the_way; /* in the block, of other slots */
-};
-
-static uint64_t frames_in_hand(const struct pod_cache *cache, mfn_t block)
-{
-    const struct cache_node *node = node_find(cache, block, ORDER_1G);
-    uint64_t frames = 0;
-
-    for (unsigned index = 0; index < NODE_PIECES; index++) {
-        mfn_t piece = mfn_add(block, (uint64_t)index << ORDER_2M);
-        const struct cache_node *part;
-
-        if (node && bit_is_set(node->cached, index)) {
-            frames += order_frames(ORDER_2M);
-            continue;
-        }
-        part = node_find(cache, piece, ORDER_2M);
-        frames += part ? part->count : 0;
-    }
-    return frames;
-}
-
-/* What can't be moved counts for nothing, so that the block is found not to be all the guest's. */
-static void tally_leaf(struct tally *tally, const struct walk *walk,
-                       const struct pod_gather *gather)
-{
-    bool is_in = leaf_is_in(walk, gather->block);
-    bool is_slots = frame_align_down(walk->gfn.gfn, ORDER_1G) == gather->slot.gfn;
-    uint64_t frames = order_frames(level_order(walk->level));
-
-    if (walk_kind(walk) != ENTRY_LEAF || entry_type(walk->entry) != P2M_RAM_RW)
-        return;
-    if (is_slots && leaf_is_in_place(walk, gather))
-        tally->in_place += frames;
-    else if (is_slots)
-        *(is_in ? &tally->astray : &tally->outside) += frames;
-    else if (is_in)
-        tally->in_the_way += frames;
-}
-
-/* How many frames must be copied for it; UINT64_MAX: it can't be had. The host itself may have
- * frames in the block; and what is moved must find room elsewhere, which a whole GB is not. */
-static uint64_t gather_cost(const struct pod *pod, const struct pod_gather *gather)
-{
-    const struct pod_cache_counts *counts = &pod->cache.counts;
-    struct tally tally = { .in_hand = frames_in_hand(&pod->cache, gather->block) };
-    uint64_t whole = counts->blocks[order_size(ORDER_1G)] << ORDER_1G, room;
-
-    for_each_p2m_entry (w, pod->p2m, GFN(0), pod->p2m->config.end)
-        tally_leaf(&tally, &w, gather);
-    room = counts->frames - whole - tally.in_hand + tally.outside;
-    if (tally.in_hand + tally.in_place + tally.astray + tally.in_the_way !=
-            order_frames(ORDER_1G) ||
-        room < tally.in_the_way)
-        return UINT64_MAX;
-    return tally.in_the_way + tally.astray + tally.outside;
-}
-
-/* ---- choosing ------------------------------------------------------------------------------- */
-
-/* The partial GB with the most whole 2 MB in hand. */
-static mfn_t fullest_block(const struct pod_cache *cache)
-{
-    const struct cache_node *best = NULL;
-
-    for (unsigned clean = 0; clean < POD_CLEAN_STATES; clean++)
-        for (struct pod_link *link = cache->stock[POD_OPEN][order_size(ORDER_2M)][clean]; link;
-             link = link->next) {
-            const struct cache_node *node = LINK_OWNER(link, struct cache_node, stock);
-
-            if (!best || node->count > best->count)
-                best = node;
-        }
-    return best ? best->mfn : INVALID_MFN;
-}
-
-/* Leaves and marks of 2 MB and nothing else: it could be one leaf. */
-static bool could_be_one_leaf(const struct p2m *p2m, gfn_t gfn, mfn_t *block)
-{
-    struct slot slot = table_find(p2m, gfn, 1);
-    const struct p2m_table_info *info;
-
-    if (slot.level != 1)
-        return false;
-    info = p2m_host_table_info(p2m, slot.table);
-    if (info->ram == 0 || info->ram + info->markers != TABLE_ENTRIES ||
-        info->joined == TABLE_ENTRIES - 1)
-        return false;
-    for_each_p2m_entry (w, p2m, gfn, gfn_add(gfn, order_frames(ORDER_1G)))
-        if (walk_kind(&w) == ENTRY_LEAF) {
-            *block = MFN(frame_align_down(entry_mfn(w.entry).mfn, ORDER_1G));
-            break;
-        }
-    return true;
-}
-
-static uint64_t limit(const struct pod *pod)
-{
-    struct pod_account account = pod_account(pod);
-
-    return pod_in_debt(&account) ? POLICY_GATHER_IN_DEBT : POLICY_GATHER_FRAMES;
-}
-
-struct choice {
-    struct pod_gather gather;
-    uint64_t cost;
-};
-
-static void consider(const struct pod *pod, mfn_t block, gfn_t slot, struct choice *best)
-{
-    struct pod_gather gather = { .block = block, .slot = slot };
-    uint64_t cost;
-
-    if (!mfn_is_valid(block))
-        return;
-    cost = gather_cost(pod, &gather);
-    if (cost <= limit(pod) && cost < best->cost)
-        *best = (struct choice){ gather, cost };
-}
-
-/* A slot of which nothing is populated yet takes any 1 GB block; one that is partly populated is
- * completed when all that was promised can be had. */
-static struct choice choose(const struct pod *pod)
-{
-    const struct p2m *p2m = pod->p2m;
-    struct choice best = { { INVALID_MFN, NOWHERE, GFN(0) }, UINT64_MAX };
-    struct pod_account account = pod_account(pod);
-    mfn_t fullest = fullest_block(&pod->cache);
-    const unsigned size = order_size(ORDER_1G);
-
-    if (p2m->counts.markers[size] > pod->cache.counts.blocks[size])
-        consider(pod, fullest, NOWHERE, &best);
-    if (pod_in_debt(&account))
-        return best;
-    for (uint64_t gfn = 0; gfn < p2m->config.end.gfn; gfn += order_frames(ORDER_1G)) {
-        mfn_t own = INVALID_MFN;
-
-        if (!could_be_one_leaf(p2m, GFN(gfn), &own))
-            continue;
-        consider(pod, own, GFN(gfn), &best);
-        consider(pod, fullest, GFN(gfn), &best);
-    }
-    return best;
-}
-
-/* Nothing has changed since it was found that there is nothing to gather. */
-static uint64_t changes(const struct pod *pod)
-{
-    const struct pod_events *events = &pod->events;
-    uint64_t sum = events->ballooned;
-
-    for (unsigned size = 0; size < ORDER_SIZES; size++)
-        sum += events->populates[size] + events->reclaimed[size];
-    return sum;
-}
 
 gfn_t pod_gather_slot(const struct pod *pod)
 {
     return pod->gather.slot;
 }
-
-/* Found just as it was the last time: what is in the way does not go away by itself. */
-static bool is_steady(struct pod *pod, const struct choice *best)
-{
-    bool is_same = best->gather.block.mfn == pod->gather_seen.block.mfn &&
-                   best->gather.slot.gfn == pod->gather_seen.slot.gfn &&
-                   best->cost == pod->gather_cost;
-
-    pod->gather_seen = best->gather;
-    pod->gather_cost = best->cost;
-    return is_same && mfn_is_valid(best->gather.block);
-}
-
-bool pod_gather_start(struct p2m_locked locked, struct pod *pod)
-{
-    struct choice best;
-
-    ASSERT(locked.p2m == pod->p2m);
-    if (mfn_is_valid(pod->gather.block))
-        return true;
-    if (pod->max_order < ORDER_1G || p2m_max_order(pod->p2m) < ORDER_1G ||
-        pod->gather_looked == changes(pod))
-        return false;
-    best = choose(pod);
-    if (!mfn_is_valid(best.gather.block))
-        pod->gather_looked = changes(pod);
-    if (!is_steady(pod, &best))
-        return false;
-    pod->gather = best.gather;
-    pod_cache_set_aside(locked, pod, best.gather.block);
-    return true;
-}
-
-/* ---- one step ------------------------------------------------------------------------------- */
 
 /* Whole: there may be another one. */
 static enum p2m_error gather_end(struct p2m_locked locked, struct pod *pod)
@@ -242,7 +30,7 @@ static enum p2m_error gather_end(struct p2m_locked locked, struct pod *pod)
 /* Not to be had now: tried again when something has changed. */
 static enum p2m_error gather_fail(struct p2m_locked locked, struct pod *pod)
 {
-    pod->gather_looked = changes(pod);
+    pod->gather_looked = gather_changes(pod);
     return gather_end(locked, pod);
 }
 
@@ -282,7 +70,7 @@ static bool next_in_the_way(struct pod *pod, struct pod_place *place)
         for_each_p2m_entry (w, pod->p2m, from, pod->p2m->config.end) {
             if (!leaf_is_in(&w, gather->block) || leaf_is_in_place(&w, gather))
                 continue;
-            gather->cursor = w.gfn;
+            gather->cursor = gfn_add(w.gfn, order_frames(level_order(w.level)));
             *place = (struct pod_place){ w.gfn, INVALID_MFN };
             return true;
         }
@@ -389,6 +177,8 @@ enum p2m_error pod_gather_next(struct p2m_locked locked, struct pod *pod, struct
     struct pod_place place;
 
     ASSERT(mfn_is_valid(pod->gather.block));
+    if (pod->is_moving)
+        return P2M_AGAIN;
     if (!pod_cache_is_aside(pod, pod->gather.block)) /* the cache went dry and took it back */
         return gather_fail(locked, pod);
     if (next_of_slot(pod, &place))

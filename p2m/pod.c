@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Populate-on-demand: marks become RAM from the cache, RAM goes back into it, and the account of
- * both. All policy on how large to populate is populate_order and take_block. Refuses to know which
+ * both. How large to populate is policy.h's; populate_order and take_block do it. Refuses to know which
  * block of the cache is taken (cache.c), and how zeroes are found (reclaim.c).
  */
 #include "p2m/pod.h"
@@ -330,10 +330,11 @@ enum p2m_error p2m_gfn_to_mfn(struct p2m_locked locked, struct pod *pod, gfn_t g
 
 /* ---- audit ---------------------------------------------------------------------------------- */
 
-static bool holds_any(const struct p2m *p2m)
+/* Held, or on its way: between the calls of a sweep or of a move. */
+static bool has_unfinished(const struct p2m *p2m)
 {
     for_each_p2m_entry (w, p2m, GFN(0), p2m->config.end)
-        if (p2m_type_is_held(entry_type(w.entry)))
+        if (p2m_type_is_held(entry_type(w.entry)) || entry_type(w.entry) == P2M_POD_MOVING)
             return true;
     return false;
 }
@@ -346,7 +347,7 @@ void pod_audit(struct p2m_locked locked, const struct pod *pod, struct pod_audit
     pod_cache_audit(locked, pod, &report->cache);
     if (account.cached > 0 && account.cached + account.granted > account.entries)
         report->what = "more frames in hand than were promised";
-    else if (!pod->is_sweeping && !pod->is_moving && holds_any(locked.p2m))
-        report->what = "writes are held off, and no sweep or move is under way";
+    else if (!pod->is_sweeping && !pod->is_moving && has_unfinished(locked.p2m))
+        report->what = "something is held or moving, and no sweep or move is under way";
     report->errors = report->cache.errors + (report->what != NULL);
 }

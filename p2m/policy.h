@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How large to populate, and what is worth copying: every choice that is taste and not law. Each
- * was measured; the commit that brought a number says how. Refuses to know how anything is done.
+ * How large to populate, and what is worth copying: the choices that are taste and not law, in one
+ * place; how far a loop looks at a time stands beside the loop. Each was measured; the commit that
+ * brought a number says how. Refuses to know how anything is done.
  *
  *   - A mark is populated as large as it is, and as a clean block in hand allows: also while the
  *     guest is in debt, when a whole GB is mapped as 512 x 2 MB, so that what was not used of it

@@ -135,8 +135,8 @@ static void print_guest(const cJSON *guest)
     print_counts("exits", member(guest, "exits"));
     printf("  %-10s %.0f slots of 1 GB, %.0f whole", "slots", report_number(guest, "slots"),
            report_number(guest, "slots_whole"));
-    if (is_promised_more(guest))
-        printf("; %.0f more are all promised", report_number(guest, "slots_promised"));
+    if (report_number(guest, "slots_promised") != 0)
+        printf("; %.0f more hold nothing but marks", report_number(guest, "slots_promised"));
     printf("\n");
     print_counts("not 1 GB", member(guest, "reasons"));
 }

@@ -295,6 +295,7 @@ unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt);
 
 /*
  * p2m_mark_dirty - the host wrote to this frame: set A and D of its leaf, as the processor would.
+ * Where writes are held off (p2m_type_is_held), pod_release goes before the host's write.
  *   Units:   one 4K frame; a superpage has one pair of bits for all of it.
  *   Context: P2M held.
  *   Errors:  P2M_BAD_TYPE where gfn is not backed by a frame.

@@ -9,12 +9,13 @@
  *      populated   mapped as RAM
  *      granted     between the two: taken out of the cache to be cleared
  *
- * cached <= entries whenever a verb returns, and populated + cached + granted, with what is owed in
+ * cached + granted <= entries, or nothing is in hand, whenever a verb returns; and populated + cached + granted, with what is owed in
  * between, is all that the guest has. While entries > cached the guest is in debt: its balloon
  * still owes the difference, and what leaves the map stays in hand. After that it is the host's.
  *
  * A frame whose D bit is clear still reads as zero, because it did when it was mapped: an embedder
- * that maps RAM which does not must mark it dirty (p2m_mark_dirty).
+ * that maps RAM which does not must mark it dirty (p2m_mark_dirty), and a processor that sets no A
+ * and D bits can't have a guest that is promised more than it has.
  *
  * Refuses to know guests, their balloon drivers, who owned a frame before, how memory is cleared,
  * and how a flush is done.
@@ -31,6 +32,7 @@ struct pod_events {
     uint64_t sweeps[ORDER_SIZES];    /* batches that were held and looked at */
     uint64_t bytes_read;             /* by sweeps */
     uint64_t moves[ORDER_SIZES];     /* leaves that went on in another frame */
+    uint64_t taken;                  /* 4K frames that came from the host */
     uint64_t gathered;               /* GBs of the machine that came together by moving */
     uint64_t ballooned;              /* 4K frames, marks among them, that pod_decrease took away */
 };
@@ -157,7 +159,7 @@ void pod_trim(struct p2m_locked locked, struct pod *pod);
 /*
  * pod_empty - all that is in hand goes back to the host.
  *   Units:   none.
- *   Context: P2M held; before the guest's end.
+ *   Context: P2M held; before the guest's end, when no grant, sweep or move is under way.
  *   Errors:  none.
  *   Debts:   none.
  */
@@ -253,7 +255,8 @@ enum p2m_error p2m_gfn_to_mfn(struct p2m_locked locked, struct pod *pod, gfn_t g
  * taken out, cleared by the embedder without the lock, and put back.
  *   Units:   2 MB or 4 KB; the grant's gfn means nothing.
  *   Context: P2M held.
- *   Errors:  begin: false when all is clean. end: none.
+ *   Errors:  begin: false when all is clean. end: none; without a page for its node the block is the
+ *            host's, and pod_set_target makes up for it.
  *   Debts:   none.
  */
 bool pod_clean_begin(struct p2m_locked locked, struct pod *pod,
@@ -368,10 +371,9 @@ bool pod_move_unmap(struct p2m_locked locked, struct pod *pod, const struct pod_
 /*
  * pod_move_finish - the copy is what the guest has from now on, and counts as dirty.
  *   Units:   none.
- *   Context: P2M held; the debt of pod_move_unmap is paid. Nobody has merged the mark with others
- *            since then, or there are table pages for the way back.
+ *   Context: P2M held; the debt of pod_move_unmap is paid.
  *   Errors:  none: what the guest has given back meanwhile stays given back, and the rest is mapped
- *            by 4 KB.
+ *            in the pieces that its mark is in.
  *   Debts:   none.
  */
 void pod_move_finish(struct p2m_locked locked, struct pod *pod, const struct pod_move *move);
@@ -400,7 +402,7 @@ gfn_t pod_gather_slot(const struct pod *pod);
  *   Units:   a move of at most 2 MB.
  *   Context: P2M held; pod_gather_start said true.
  *   Errors:  P2M_OK: a move was begun. P2M_AGAIN: what is dirty must be cleared first
- *            (pod_clean_begin), or what is owed settled. P2M_EMPTY: it is over, one way or the
+ *            (pod_clean_begin), what is owed settled, or a move finished. P2M_EMPTY: it is over, one way or the
  *            other.
  *   Debts:   a flush, or the table of a merge.
  */

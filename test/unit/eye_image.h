@@ -39,6 +39,8 @@
 #define POD          TYPE(5)
 #define BROKEN       TYPE(6)
 #define RAM_HELD     TYPE(7)
+#define RAM_COPIED   TYPE(8)
+#define POD_MOVING   TYPE(9)
 #define RECALCULATE  ((uint64_t)1 << 56)
 
 #define SUPERPAGE 0x80u

@@ -97,13 +97,22 @@ static void a_leaf_of_an_unknown_type_is_seen(void **state)
 static void writable_read_only_memory_is_seen(void **state)
 {
     put_leaf(*state, PT, 1, RAM_RO | (64 * KB));
-    expect_problem(*state, "read-only memory is writable");
+    expect_problem(*state, "memory that must not be written is writable");
 }
 
 static void writable_memory_whose_writes_are_held_off_is_seen(void **state)
 {
     put_leaf(*state, PT, 1, RAM_HELD | (64 * KB));
-    expect_problem(*state, "memory whose writes are held off is writable");
+    expect_problem(*state, "memory that must not be written is writable");
+    put_leaf(*state, PT, 1, RAM_COPIED | (64 * KB));
+    expect_problem(*state, "memory that must not be written is writable");
+}
+
+/* The eye looks while the machine holds still: nothing can be on its way. */
+static void a_mark_that_is_moving_is_seen(void **state)
+{
+    put(*state, PT, 1, POD_MOVING);
+    expect_problem(*state, "no mark that may stand here");
 }
 
 static void an_address_left_in_a_mark_is_seen(void **state)
@@ -249,6 +258,7 @@ static const struct CMUnitTest tests[] = {
     BOTH(a_leaf_of_an_unknown_type_is_seen),
     BOTH(writable_read_only_memory_is_seen),
     BOTH(writable_memory_whose_writes_are_held_off_is_seen),
+    BOTH(a_mark_that_is_moving_is_seen),
     BOTH(an_address_left_in_a_mark_is_seen),
     BOTH(a_frames_type_without_a_frame_is_seen),
     BOTH(a_mark_in_the_top_table_is_seen),
