@@ -124,6 +124,12 @@ static inline void interrupts_take(void)
     __asm__ volatile("sti; nop; cli" : : : "memory");
 }
 
+/* As if an NMI came now; off before and after. */
+static inline void interrupt_nmi(void)
+{
+    __asm__ volatile("int $2" : : : "memory");
+}
+
 /* Sleep until an interrupt has been taken; off before and after. STI's shadow covers the HLT. */
 static inline void interrupts_wait(void)
 {
@@ -190,6 +196,9 @@ CPU_CONTROL_REGISTER(cr4)
 #define EFER_NXE  (1ull << 11)
 #define EFER_SVME (1ull << 12)
 
+/* What a guest may see and set. */
+#define EFER_OF_GUEST ((uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
+
 #define DE_CFG_LFENCE_SERIALISES (1ull << 1)
 
 #define MSR_APIC_BASE      0x1bu
@@ -230,6 +239,7 @@ struct cpu_feature {
     unsigned bit;
 };
 
+#define CPU_VMX      ((struct cpu_feature){ 1, CPUID_ECX, 5 })
 #define CPU_XSAVE    ((struct cpu_feature){ 1, CPUID_ECX, 26 })
 #define CPU_APIC     ((struct cpu_feature){ 1, CPUID_EDX, 9 })
 #define CPU_PGE      ((struct cpu_feature){ 1, CPUID_EDX, 13 })

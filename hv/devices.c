@@ -109,10 +109,10 @@ int uart_get(enum uart which)
     return in8(uart->port + UART_DATA);
 }
 
-static void uart_say(const char *text)
+static void uart_say(enum uart uart, const char *text)
 {
     while (*text)
-        uart_put(UART_CONSOLE, *text++);
+        uart_put(uart, *text++);
 }
 
 /* ---- local APIC ----------------------------------------------------------------------------- */
@@ -350,16 +350,30 @@ void timer_acknowledge(void)
 #define QEMU_DEBUG_EXIT 0xf4
 #define BOCHS_SHUTDOWN  0x8900
 
+/* For whoever cannot see the machine's exit status, or sees one that says nothing. */
+static void record_exit(uint8_t code)
+{
+    const char number[] = { (char)('0' + code / 100), (char)('0' + code / 10 % 10),
+                            (char)('0' + code % 10), '\0' };
+    unsigned zeroes = code >= 100 ? 0 : code >= 10 ? 1 : 2;
+
+    uart_say(UART_RECORDS, uart_mid_line(UART_RECORDS) ? "\n" : "");
+    uart_say(UART_RECORDS, "{\"record\":\"exit\",\"code\":");
+    uart_say(UART_RECORDS, number + zeroes);
+    uart_say(UART_RECORDS, "}\n");
+}
+
 void machine_exit(uint8_t code)
 {
     cli();
+    record_exit(code);
     for (struct uart_state *uart = uart_state; uart < uart_state + UARTS; uart++)
         if (uart->present)
             uart_wait(uart, UART_TRANSMITTER_OFF); /* let the last line out */
     out8(QEMU_DEBUG_EXIT, code);
     for (const char *c = "Shutdown"; *c; c++)
         out8(BOCHS_SHUTDOWN, (uint8_t)*c);
-    uart_say("podium: halted; it is safe to turn the machine off\r\n");
+    uart_say(UART_CONSOLE, "podium: halted; it is safe to turn the machine off\r\n");
     for (;;)
         __asm__ volatile("cli; hlt");
 }

@@ -23,6 +23,7 @@ enum exit_reason {
     EXIT_PORT_OUT,
     EXIT_HALT,
     EXIT_INTERRUPT, /* one of the host's own */
+    EXIT_AGAIN,     /* the vendor's file has answered it; only to look again */
     EXIT_CACHE,     /* INVD, WBINVD: nothing to do but skip */
     EXIT_XSETBV,
     EXIT_EXCEPTION, /* one of the guest's that passes through the host's hands */

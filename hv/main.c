@@ -30,11 +30,15 @@ static struct domain the_domain;
 /* The one place that knows which vendors there are. */
 static const char *choose_vendor(void)
 {
-    const char *missing = svm_vendor.missing();
+    const char *missing;
 
+    if (!cpu_has(CPU_SVM) && !cpu_has(CPU_VMX))
+        return "this processor has no SVM and no VMX (or they are hidden): podium needs AMD-V or "
+               "VT-x to run guests";
+    vendor = cpu_has(CPU_SVM) ? &svm_vendor : &vmx_vendor;
+    missing = vendor->missing();
     if (missing)
         return missing;
-    vendor = &svm_vendor;
     return vendor->enable() ? NULL : "no frames to run guests with: give the machine more memory";
 }
 

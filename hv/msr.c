@@ -51,11 +51,44 @@ static bool find_constant(uint32_t msr, uint64_t *value)
     return false;
 }
 
-/* What the guest's processor state holds, and only the vendor's file can reach. */
+/* ---- what the guest's processor state holds, and only the vendor's file can reach ------------ */
+
 static bool is_vendors(uint32_t msr)
 {
     return msr == MSR_PAT || msr == MSR_EFER;
 }
+
+/* [APM "PAT MSR"]: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC- */
+static bool pat_is_valid(uint64_t pat)
+{
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        unsigned type = pat >> shift & 0xff;
+
+        if (type > 7 || type == 2 || type == 3)
+            return false;
+    }
+    return true;
+}
+
+/* LMA is the processor's to set, and LME may not change under paging. [APM "EFER"] */
+static bool efer_is_valid(const struct vcpu *vcpu, uint64_t efer)
+{
+    bool lme_changes = (efer ^ vcpu->control.efer) & EFER_LME;
+
+    return !(efer & ~EFER_OF_GUEST) && !(lme_changes && (vcpu->control.cr0 & CR0_PG));
+}
+
+static bool write_vendors(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+    if (msr == MSR_EFER ? !efer_is_valid(vcpu, value) : !pat_is_valid(value))
+        return false;
+    if (msr == MSR_EFER)
+        value = (value & ~EFER_LMA) | (vcpu->control.efer & EFER_LMA);
+    vendor->msr_write(vcpu, msr, value);
+    return true;
+}
+
+/* ---- a setting of AMD's ---------------------------------------------------------------------- */
 
 /* As the host has set it, whatever that did. */
 static uint64_t decode_configuration(void)
@@ -117,13 +150,13 @@ bool msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
     const uint64_t *mtrr = mtrr_register(vcpu, msr);
 
-    if (is_vendors(msr))
-        return vendor->msr_read(vcpu, msr, value);
     if (msr >= LAPIC_MSR_FIRST && msr <= LAPIC_MSR_LAST)
         return lapic_msr_read(vcpu, msr, value);
     if (find_constant(msr, value))
         return true;
-    if (mtrr)
+    if (is_vendors(msr))
+        *value = vendor->msr_read(vcpu, msr);
+    else if (mtrr)
         *value = *mtrr;
     else if (msr == MSR_TSC)
         *value = guest_tsc(vcpu->domain);
@@ -146,7 +179,7 @@ bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     uint64_t constant;
 
     if (is_vendors(msr))
-        return vendor->msr_write(vcpu, msr, value);
+        return write_vendors(vcpu, msr, value);
     if (msr >= LAPIC_MSR_FIRST && msr <= LAPIC_MSR_LAST)
         return lapic_msr_write(vcpu, msr, value);
     if (find_constant(msr, &constant))

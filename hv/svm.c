@@ -58,8 +58,6 @@ static struct svm_vcpu *of(const struct vcpu *vcpu)
 
 static const char *svm_missing(void)
 {
-    if (!cpu_has(CPU_SVM))
-        return "this processor has no SVM (or it is hidden): podium needs AMD-V to run guests";
     if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
         return "SVM is switched off by the firmware: turn it on in the firmware's set-up";
     if (!(cpuid_if_present(SVM_FEATURES, 0).edx & FEATURE_NPT))
@@ -393,55 +391,21 @@ static void svm_run(struct vcpu *vcpu)
 
 /* ---- MSRs ----------------------------------------------------------------------------------- */
 
-static bool svm_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+static uint64_t svm_msr_read(struct vcpu *vcpu, uint32_t msr)
 {
     const struct vmcb *vmcb = of(vcpu)->vmcb;
 
-    switch (msr) {
-    case MSR_EFER:
-        *value = vmcb->efer & EFER_OF_GUEST;
-        return true;
-    case MSR_PAT:
-        *value = vmcb->pat;
-        return true;
-    default:
-        return false;
-    }
+    return msr == MSR_EFER ? vmcb->efer & EFER_OF_GUEST : vmcb->pat;
 }
 
-/* [APM "PAT MSR"]: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC- */
-static bool pat_is_valid(uint64_t pat)
-{
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        unsigned type = pat >> shift & 0xff;
-
-        if (type > 7 || type == 2 || type == 3)
-            return false;
-    }
-    return true;
-}
-
-/* LMA is the processor's to set, and LME may not change under paging. [APM "EFER"] */
-static bool write_efer(struct vmcb *vmcb, uint64_t value)
-{
-    uint64_t changed = (value ^ vmcb->efer) & EFER_LME;
-
-    if (value & ~EFER_OF_GUEST || (changed && (vmcb->cr0 & CR0_PG)))
-        return false;
-    vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
-    return true;
-}
-
-static bool svm_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+static void svm_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
     struct vmcb *vmcb = of(vcpu)->vmcb;
 
     if (msr == MSR_EFER)
-        return write_efer(vmcb, value);
-    if (msr != MSR_PAT || !pat_is_valid(value))
-        return false;
-    vmcb->pat = value;
-    return true;
+        vmcb->efer = value | EFER_SVME;
+    else
+        vmcb->pat = value;
 }
 
 /* ---- for people ----------------------------------------------------------------------------- */

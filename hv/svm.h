@@ -150,9 +150,6 @@ enum { EVENT_INTERRUPT = 0, EVENT_NMI = 2, EVENT_EXCEPTION = 3, EVENT_SOFTWARE =
 
 #define TLB_FLUSH_ALL 1u
 
-/* What of EFER a guest may see and set; SVME is the host's. */
-#define EFER_OF_GUEST ((uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
-
 void svm_read_exit(const struct vmcb *vmcb, struct vm_exit *exit);
 void svm_read_control(const struct vmcb *vmcb, struct control *control);
 

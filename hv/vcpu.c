@@ -187,6 +187,11 @@ static void on_interrupt(struct vcpu *vcpu)
     keep_up(vcpu->domain);
 }
 
+static void on_again(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
 struct exit_handler {
     const char *name; /* as reports spell it */
     void (*handle)(struct vcpu *vcpu);
@@ -203,6 +208,7 @@ static const struct exit_handler exit_handlers[EXIT_REASONS] = {
     [EXIT_PORT_OUT]  = { "port_out",  on_port_out },
     [EXIT_HALT]      = { "halt",      on_halt },
     [EXIT_INTERRUPT] = { "interrupt", on_interrupt },
+    [EXIT_AGAIN]     = { "again",     on_again },
     [EXIT_CACHE]     = { "cache",     skip },
     [EXIT_XSETBV]    = { "xsetbv",    on_xsetbv },
     [EXIT_EXCEPTION] = { "exception", on_exception },

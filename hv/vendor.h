@@ -47,16 +47,16 @@ struct vendor {
     void (*raise_exception)(struct vcpu *vcpu, uint8_t vector);
     void (*raise_single_step)(struct vcpu *vcpu); /* #DB, and DR6 says why */
 
-    /* PAT and EFER: guest registers that MSR accesses reach, and only the vendor's file can. */
-    bool (*msr_read)(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
-    bool (*msr_write)(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+    /* PAT and EFER, which only the vendor's file can reach; what is written makes sense. */
+    uint64_t (*msr_read)(struct vcpu *vcpu, uint32_t msr);
+    void (*msr_write)(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
     /* Forget this vCPU's translations before the next entry. */
     void (*flush)(struct vcpu *vcpu);
     void (*dump)(struct vcpu *vcpu); /* the guest's state for people, through print */
 };
 
-extern const struct vendor svm_vendor;
+extern const struct vendor svm_vendor, vmx_vendor;
 extern const struct vendor *vendor; /* the one chosen; set by boot.c */
 
 #endif

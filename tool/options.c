@@ -23,7 +23,7 @@ static const char help_text[] =
     "memory looked like.\n"
     "\n"
     "the guest\n"
-    "  --memory SIZE         what it has: 2G, 2048M, ...: a multiple of 4K (default 2G)\n"
+    "  --memory SIZE         what it has: 2048M, 2G, ... (default 2G; in bochs 1G)\n"
     "  --maxmem SIZE         what it is promised (default: what it has)\n"
     "  --kernel FILE         a bzImage or an ELF vmlinux with a PVH entry (default: Debian's 6.1)\n"
     "  --initrd FILE         or \"none\" (default: a busybox that fills and verifies its memory)\n"
@@ -42,9 +42,9 @@ static const char help_text[] =
     "  --max-order SIZE      1g, 2m or 4k: no larger pages than this\n"
     "  --fragment SIZE       2m or 4k: leave no larger free piece of the host's memory than this\n"
     "the machine under it\n"
-    "  --emulator qemu       the only one so far\n"
+    "  --emulator KIND       qemu (default): SVM; bochs: VMX, 3 GB at most, no eye and no keys\n"
     "  --accel KIND          auto (default): kvm where /dev/kvm offers nested SVM, else tcg\n"
-    "  --cpu MODEL           (default EPYC under tcg, host under kvm)\n"
+    "  --cpu MODEL           (default EPYC under tcg, host under kvm, corei7_skylake_x in bochs)\n"
     "  --host-memory SIZE    (default: enough whole GBs for what the guest has)\n"
     "  --icount SEED         count instructions, not time: two runs are alike; implies no eye\n"
     "the run\n"
@@ -182,7 +182,7 @@ static enum outcome parse_choice(struct options *options, int which, const char 
 {
     static const char *const sizes[] = { "1g", "2m", "4k", NULL };
     static const char *const accelerators[] = { "auto", "tcg", "kvm", NULL };
-    static const char *const emulators[] = { "qemu", NULL };
+    static const char *const emulators[] = { "qemu", "bochs", NULL };
     static const char *const switches[] = { "on", "off", NULL };
     enum outcome outcome;
     unsigned index;
@@ -209,7 +209,9 @@ static enum outcome parse_choice(struct options *options, int which, const char 
         options->accelerator = (enum accelerator)index;
         return outcome;
     default:
-        return parse_word("emulator", text, emulators, &index);
+        outcome = parse_word("emulator", text, emulators, &index);
+        options->emulator = (enum emulator)index;
+        return outcome;
     }
 }
 
@@ -289,7 +291,6 @@ static enum outcome parse_one(struct options *options, int which, const char *te
 static enum outcome set_defaults(struct options *options)
 {
     *options = (struct options){
-        .memory = 2 * GB,
         .patience = PATIENCE_DEFAULT,
         .append = "",
         .name = "linux",
@@ -348,6 +349,10 @@ static enum outcome check_together(const struct options *options)
     if (options->counted && options->raise)
         return bad_input("--icount makes two runs alike, and the time of an answer differs from "
                          "run to run; leave out one of --icount and --raise");
+    if (options->emulator == EMULATOR_BOCHS &&
+        (options->counted || options->eye == EYE_ALWAYS || options->raise ||
+         options->accelerator != ACCEL_AUTO))
+        return bad_input("--emulator bochs: it has no --icount, no --eye, no --raise, no --accel");
     return check_amounts(options);
 }
 
@@ -373,6 +378,8 @@ enum outcome options_parse(struct options *options, int count, char **words, boo
     }
     if (outcome == GOOD && optind < count)
         return bad_input("%s: not an option (podium run --help)", words[optind]);
+    if (options->memory == 0)
+        options->memory = options->emulator == EMULATOR_BOCHS ? GB : 2 * GB;
     if (options->maxmem == 0)
         options->maxmem = options->memory;
     return outcome == GOOD ? check_together(options) : outcome;

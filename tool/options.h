@@ -13,7 +13,8 @@
 #include "say.h"
 
 enum accelerator { ACCEL_AUTO, ACCEL_TCG, ACCEL_KVM };
-enum balloon { BALLOON_ON, BALLOON_OFF };         /* off: the guest is not told its target */
+enum balloon { BALLOON_ON, BALLOON_OFF }; /* off: the guest is not told its target */
+enum emulator { EMULATOR_QEMU, EMULATOR_BOCHS };
 enum eye { EYE_IF_TIMED, EYE_ALWAYS, EYE_NEVER }; /* the default: unless runs must be repeatable */
 
 #define TIMEOUT_NONE UINT32_MAX
@@ -39,6 +40,7 @@ struct options {
     const char *pod_max_order;
     uint32_t patience; /* seconds that the guest may wait for memory */
     enum balloon balloon;
+    enum emulator emulator;
     enum accelerator accelerator;
     enum eye eye;
     bool counted;  /* --icount: time is counted instructions, two runs are alike */

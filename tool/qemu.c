@@ -5,17 +5,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "memory_size.h"
+#include "process.h"
 #include "qemu.h"
 
 #define EMULATOR  "qemu-system-x86_64"
@@ -58,6 +56,7 @@ static enum outcome choose_accelerator(struct machine *machine, const struct opt
     if (accelerator == ACCEL_AUTO)
         accelerator = !options->counted && kvm_opens() && kvm_nests_svm() ? ACCEL_KVM : ACCEL_TCG;
 
+    machine->emulator = "qemu";
     machine->accelerator = accelerator == ACCEL_KVM ? "kvm" : "tcg";
     machine->cpu = options->cpu ? options->cpu : accelerator == ACCEL_KVM ? "host" : "EPYC";
     return GOOD;
@@ -178,66 +177,23 @@ static void compose(struct words *words, const struct machine *machine,
 
 /* ---- running it ----------------------------------------------------------------------------- */
 
-static void inherit(int fd)
-{
-    if (fd >= 0)
-        fcntl(fd, F_SETFD, 0);
-}
-
-/* In the child: become the emulator. Comes back only when that failed; errno says why. */
-static void become_emulator(const struct machine *machine, const struct words *words, pid_t parent,
-                            const struct serial *serial)
-{
-    sigset_t none;
-
-    /* Its own process group: a Ctrl-C is for us alone, and we end it. */
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-
-    int log = open(machine->log, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (log < 0 || dup2(serial->keys, 0) < 0 || dup2(serial->console, 1) < 0 || dup2(log, 2) < 0)
-        return;
-    inherit(serial->records);
-    inherit(machine->memory_fd);
-    inherit(machine->image_fd);
-    inherit(machine->kernel_fd);
-    inherit(machine->initrd_fd);
-    execvp(EMULATOR, (char *const *)(uintptr_t)words->word);
-}
-
-/* Forks; a pipe that closes on exec tells whether the emulator really started. */
 static enum outcome start_process(struct machine *machine, const struct words *words,
                                   const struct serial *serial)
 {
-    int report[2], error = 0;
-    pid_t parent = getpid();
+    struct process process = {
+        .words = words->word,
+        .package = "qemu-system-x86",
+        .log = machine->log,
+        .in = serial->keys,
+        .out = serial->console,
+    };
 
-    if (pipe2(report, O_CLOEXEC) != 0)
-        return failed("pipe: %s", strerror(errno));
-    machine->pid = fork();
-    if (machine->pid == 0) {
-        become_emulator(machine, words, parent, serial);
-        error = errno;
-        _exit(write(report[1], &error, sizeof error) == sizeof error ? 1 : 2);
-    }
-    close(report[1]);
-    if (machine->pid < 0) {
-        machine->pid = 0;
-        close(report[0]);
-        return failed("fork: %s", strerror(errno));
-    }
-
-    bool broken = read(report[0], &error, sizeof error) == sizeof error;
-    close(report[0]);
-    if (!broken)
-        return GOOD;
-    qemu_kill(machine);
-    return failed("cannot start %s: %s (Debian package qemu-system-x86)", EMULATOR,
-                  strerror(error));
+    process_keep(&process, serial->records);
+    process_keep(&process, machine->memory_fd);
+    process_keep(&process, machine->image_fd);
+    process_keep(&process, machine->kernel_fd);
+    process_keep(&process, machine->initrd_fd);
+    return process_start(&process, &machine->pid);
 }
 
 static enum outcome make_memory(struct machine *machine)
@@ -248,7 +204,7 @@ static enum outcome make_memory(struct machine *machine)
     return GOOD;
 }
 
-static enum outcome open_image(struct machine *machine)
+enum outcome machine_open_image(struct machine *machine)
 {
     char image[PATH_SIZE];
 
@@ -267,7 +223,7 @@ enum outcome qemu_start(struct machine *machine, const struct options *options)
     struct words words = { .count = 0 };
 
     snprintf(machine->log, sizeof machine->log, "%.4000s/qemu.log", options->out);
-    enum outcome outcome = open_image(machine);
+    enum outcome outcome = machine_open_image(machine);
     if (outcome == GOOD)
         outcome = make_memory(machine);
     if (outcome != GOOD)
@@ -294,14 +250,4 @@ void qemu_complaint(const struct machine *machine, char complaint[COMPLAINT_SIZE
     }
     if (log)
         fclose(log);
-}
-
-void qemu_kill(struct machine *machine)
-{
-    if (machine->pid == 0)
-        return;
-    kill(machine->pid, SIGKILL);
-    while (waitpid(machine->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    machine->pid = 0;
 }

@@ -16,7 +16,8 @@
 #include "serial.h"
 
 struct machine {
-    const char *accelerator; /* "tcg", "kvm" */
+    const char *emulator;    /* "qemu", "bochs" */
+    const char *accelerator; /* "tcg", "kvm", "none" */
     const char *cpu;
     uint64_t memory;   /* bytes */
     uint64_t low_size; /* of them below 4 GB */
@@ -50,7 +51,7 @@ enum outcome qemu_start(struct machine *machine, const struct options *options);
  */
 void qemu_complaint(const struct machine *machine, char complaint[COMPLAINT_SIZE]);
 
-/* Ends the emulator, at once, and waits for it. Harmless when it does not run. */
-void qemu_kill(struct machine *machine);
+/* For whoever starts the machine another way. Errors: FAILED; said in one line. */
+enum outcome machine_open_image(struct machine *machine);
 
 #endif

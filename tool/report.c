@@ -17,7 +17,7 @@ void report_init(struct report *report, const struct machine *machine)
 {
     *report = (struct report){ .root = cJSON_CreateObject() };
     cJSON_AddStringToObject(report->root, "verdict", "not ended");
-    cJSON_AddStringToObject(report->root, "emulator", "qemu");
+    cJSON_AddStringToObject(report->root, "emulator", machine->emulator);
     cJSON_AddStringToObject(report->root, "accelerator", machine->accelerator);
     cJSON_AddStringToObject(report->root, "cpu", machine->cpu);
 
@@ -140,6 +140,8 @@ cJSON *report_add(struct report *report, const cJSON *record)
         add_guest(report, record);
     } else if (strcmp(kind, "end") == 0) {
         add_end(report, record);
+    } else if (strcmp(kind, "exit") == 0) {
+        report->exit_code = (int)report_number(record, "code");
     } else if (strcmp(kind, "error") == 0 &&
                cJSON_IsString(cJSON_GetObjectItemCaseSensitive(record, "text"))) {
         put_copy(report->root, "error", cJSON_GetObjectItemCaseSensitive(record, "text"));

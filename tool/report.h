@@ -11,9 +11,10 @@
 #include "qemu.h"
 
 struct report {
-    cJSON *root;  /* what becomes report.json */
-    cJSON *error; /* the hypervisor's refusal, a string in root; NULL: none */
-    cJSON *end;   /* its verdict, a string; NULL: it did not get there */
+    cJSON *root;   /* what becomes report.json */
+    cJSON *error;  /* the hypervisor's refusal, a string in root; NULL: none */
+    cJSON *end;    /* its verdict, a string; NULL: it did not get there */
+    int exit_code; /* its last word; 0: none */
 };
 
 void report_init(struct report *report, const struct machine *machine);

@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "bochs.h"
 #include "eye.h"
 #include "judge.h"
 #include "kernel.h"
 #include "memory_size.h"
+#include "process.h"
 #include "qemu.h"
 #include "report.h"
 #include "run.h"
@@ -40,16 +43,33 @@ static enum outcome open_initrd(const char *path, int *fd, uint64_t *size)
     return GOOD;
 }
 
+/* The emulators differ in how a machine is made, started, and heard when it complains. */
+struct emulator_verbs {
+    const char *name;
+    enum outcome (*choose)(struct machine *machine, const struct options *options,
+                           uint64_t module_bytes);
+    enum outcome (*start)(struct machine *machine, const struct options *options);
+    void (*complaint)(const struct machine *machine, char complaint[COMPLAINT_SIZE]);
+};
+
+static const struct emulator_verbs emulators[] = {
+    [EMULATOR_QEMU] = { "QEMU", qemu_choose, qemu_start, qemu_complaint },
+    [EMULATOR_BOCHS] = { "Bochs", bochs_choose, bochs_start, bochs_complaint },
+};
+
 /* Settles what depends on where and how we are run. */
 static enum outcome settle_options(struct options *options)
 {
     if (options->eye == EYE_IF_TIMED)
-        options->eye = options->counted ? EYE_NEVER : EYE_ALWAYS;
+        options->eye =
+            options->counted || options->emulator == EMULATOR_BOCHS ? EYE_NEVER : EYE_ALWAYS;
     if (options->eye == EYE_ALWAYS && !eye_exists())
         return failed("there is no program \"eye\" beside this one; `make build` makes it, and "
                       "--no-eye does without");
     if (options->timeout == 0)
-        options->timeout = terminal_gives_shell() ? TIMEOUT_NONE : TIMEOUT_DEFAULT;
+        options->timeout = options->emulator == EMULATOR_QEMU && terminal_gives_shell()
+                               ? TIMEOUT_NONE
+                               : TIMEOUT_DEFAULT;
     if (!path_make_directory(options->out))
         return bad_input("--out: %s: %s", options->out, strerror(errno));
     return report_forget(options->out);
@@ -57,6 +77,7 @@ static enum outcome settle_options(struct options *options)
 
 static void tell_beginning(const struct machine *machine, const struct options *options)
 {
+    const char *emulator = emulators[options->emulator].name;
     const char *watched = options->eye == EYE_ALWAYS ? ", watched from outside" : "";
     char host[24], memory[24], maxmem[24];
 
@@ -64,10 +85,10 @@ static void tell_beginning(const struct machine *machine, const struct options *
     memory_format(options->memory, memory);
     memory_format(options->maxmem, maxmem);
     if (options->memory == options->maxmem)
-        say("booting QEMU (%s, %s, %s) with a guest of %s%s", machine->accelerator, machine->cpu,
-            host, memory, watched);
+        say("booting %s (%s, %s, %s) with a guest of %s%s", emulator, machine->accelerator,
+            machine->cpu, host, memory, watched);
     else
-        say("booting QEMU (%s, %s, %s) with a guest that has %s of %s promised%s",
+        say("booting %s (%s, %s, %s) with a guest that has %s of %s promised%s", emulator,
             machine->accelerator, machine->cpu, host, memory, maxmem, watched);
 }
 
@@ -85,7 +106,9 @@ static void tell_failure(const struct machine *machine, const struct options *op
 static enum outcome conclude(const struct machine *machine, const struct options *options,
                              struct report *report, struct closing *closing)
 {
-    qemu_complaint(machine, closing->complaint);
+    emulators[options->emulator].complaint(machine, closing->complaint);
+    if (options->emulator == EMULATOR_BOCHS && report->exit_code) /* its status says nothing */
+        closing->status = W_EXITCODE(report->exit_code * 2 + 1, 0);
     enum outcome outcome = judge(report, closing);
 
     if (!report->error)
@@ -126,12 +149,12 @@ enum outcome run(struct options *options)
     if (outcome == GOOD)
         outcome = open_modules(&machine, options, &module_bytes);
     if (outcome == GOOD)
-        outcome = qemu_choose(&machine, options, module_bytes);
+        outcome = emulators[options->emulator].choose(&machine, options, module_bytes);
     if (outcome != GOOD)
         return outcome;
 
     tell_beginning(&machine, options);
-    outcome = qemu_start(&machine, options);
+    outcome = emulators[options->emulator].start(&machine, options);
     if (outcome != GOOD)
         return outcome;
 
@@ -140,7 +163,7 @@ enum outcome run(struct options *options)
     outcome = session_run(&machine, options, &report, &closing);
     if (outcome == GOOD)
         outcome = conclude(&machine, options, &report, &closing);
-    qemu_kill(&machine);
+    process_kill(&machine.pid);
     cJSON_Delete(report.root);
     return outcome;
 }

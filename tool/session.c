@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "eye.h"
+#include "process.h"
 #include "records.h"
 #include "session.h"
 #include "terminal.h"
@@ -274,7 +275,7 @@ enum outcome session_run(struct machine *machine, const struct options *options,
         if (!session.over)
             watch_time(&session);
     }
-    qemu_kill(machine);
+    process_kill(&machine->pid);
     drain(&session);
     terminal_restore(&session.terminal);
     close(session.source[SIGNALS].fd);

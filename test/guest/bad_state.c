@@ -13,5 +13,5 @@ void test(void)
     uint64_t value;
 
     __asm__ volatile("mov %%cr4, %0" : "=r"(value));
-    __asm__ volatile("mov %0, %%cr4; vmmcall" : : "r"(value | 1ull << 30), "a"(63));
+    __asm__ volatile("mov %0, %%cr4; " HYPERCALL : : "r"(value | 1ull << 30), "a"(63));
 }

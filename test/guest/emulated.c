@@ -78,7 +78,10 @@ static void step(void)
     STEP("rdmsr", "RDMSR");
     STEP("wbinvd", "WBINVD");
     STEP("in $0x61, %%al", "IN");
-    STEP("vmmcall", "VMMCALL");
+    if (processor_is_intel())
+        STEP("vmcall", "VMCALL");
+    else
+        STEP("vmmcall", "VMMCALL");
 }
 
 static uint64_t read_msr(uint32_t msr)

@@ -21,6 +21,9 @@ stack:
 
         .section .data
         .balign 8
+        .globl  hypercall_instruction
+hypercall_instruction:
+        .quad   amd_hypercall
 gdt:    .quad   0
         .quad   0x00af9b000000ffff      /* 64-bit code */
         .quad   0x00cf93000000ffff      /* data */
@@ -53,7 +56,12 @@ start:  mov     $stack, %esp
         cmp     $512 * TABLES, %ecx
         jne     2b
 
-        mov     $0x20, %eax             /* PAE */
+        xor     %eax, %eax
+        cpuid
+        cmp     $0x756e6547, %ebx       /* "Genu" of GenuineIntel */
+        jne     3f
+        movl    $intel_hypercall, hypercall_instruction
+3:      mov     $0x20, %eax             /* PAE */
         mov     %eax, %cr4
         mov     $top, %eax
         mov     %eax, %cr3
@@ -64,16 +72,23 @@ start:  mov     $stack, %esp
         mov     $0x80000011, %eax       /* PG, ET, PE */
         mov     %eax, %cr0
         lgdt    gdtr
-        ljmp    $8, $3f
+        ljmp    $8, $4f
         .code64
-3:      mov     $16, %eax
+4:      mov     $16, %eax
         mov     %eax, %ds
         mov     %eax, %es
         mov     %eax, %ss
         mov     $stack, %rsp
         call    guest_main
-4:      cli
+5:      cli
         hlt
-        jmp     4b
+        jmp     5b
+
+amd_hypercall:
+        vmmcall
+        ret
+intel_hypercall:
+        vmcall
+        ret
 
         .section .note.GNU-stack, "", @progbits

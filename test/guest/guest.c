@@ -20,8 +20,16 @@ int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 {
     int64_t result;
 
-    __asm__ volatile("vmmcall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "memory");
+    __asm__ volatile(HYPERCALL : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c) : "memory");
     return result;
+}
+
+bool processor_is_intel(void)
+{
+    uint32_t maker, leaf = 0;
+
+    __asm__ volatile("cpuid" : "+a"(leaf), "=b"(maker) : : "ecx", "edx");
+    return maker == 0x756e6547; /* "Genu" */
 }
 
 int64_t host_split(uint64_t gfn, unsigned order)
@@ -115,6 +123,11 @@ struct view host_view(uint64_t gfn)
                           .type = value >> 8 & 0xff,
                           .accessed = value >> 16 & 1,
                           .dirty = value >> 17 & 1 };
+}
+
+bool host_has_merged(uint64_t gfn, unsigned order)
+{
+    return host_merge(gfn, order) == 0 || host_view(gfn).order >= order;
 }
 
 void handle(unsigned vector, void (*handler)(void))

@@ -16,12 +16,18 @@
 
 enum { ORDER_4K = 0, ORDER_2M = 9, ORDER_1G = 18 };
 
+/* A CALL to the instruction that this processor's vendor gave for it; registers as it wants them. */
+#define HYPERCALL "call *hypercall_instruction"
+bool processor_is_intel(void);
+
 /* Any hypercall, by its number. */
 int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c);
 
 /* The private hypercall (hv/test_calls.h). */
 int64_t host_split(uint64_t gfn, unsigned order);
 int64_t host_merge(uint64_t gfn, unsigned order);
+/* The same, or the host has done it by itself by now: it looks for what became alike. */
+bool host_has_merged(uint64_t gfn, unsigned order);
 int64_t host_write(uint64_t gfn, uint64_t value); /* 64 bits at the start of the frame */
 uint64_t host_read(uint64_t gfn);
 

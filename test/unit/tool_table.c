@@ -29,7 +29,7 @@ static const char promised[] =
     "\"untouched_frames\":1024,\"sweep_bytes_read\":4194304,\"populates\":" COUNTS(
         4, 180, 0) ","
                    "\"gathered\":2,\"moves\":" COUNTS(
-                       5, 3, 0) ","
+                       0, 3, 5) ","
                                 "\"reclaimed\":" COUNTS(0, 32, 0) ",\"sweeps\":" COUNTS(0, 2,
                                                                                         1) "}}}]}";
 

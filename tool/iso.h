@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A disc that starts the hypervisor and its guest, for machines that take no kernel any other way.
+ * Refuses to know on which machine.
+ */
+#ifndef TOOL_ISO_H
+#define TOOL_ISO_H
+
+#include "qemu.h"
+
+#define ISO_NAME "podium.iso"
+
+/*
+ * iso_make - "<directory>/podium.iso": GRUB, the hypervisor, the modules, the command line.
+ *   Errors: BAD_INPUT, FAILED; said in one line.
+ */
+enum outcome iso_make(const struct machine *machine, const char *directory);
+
+#endif
