@@ -140,19 +140,14 @@ static void block_cut(uint64_t frame, unsigned order)
     block_set(frame, order, whole.state, whole.owner);
 }
 
-static bool is_like(const struct frame_record *block, unsigned order, enum frame_state state,
-                    unsigned owner)
-{
-    return block->state == state && block->order == order && block->owner == owner;
-}
-
 /* A block that becomes this, not in a list yet, joins its neighbours that are this already. */
 static void block_join(uint64_t frame, unsigned order, enum frame_state state, unsigned owner)
 {
     for (; order < ORDER_1G; order++) {
         uint64_t buddy = frame ^ order_frames(order);
 
-        if (buddy >= frames_end || !is_like(&record[buddy], order, state, owner))
+        if (buddy >= frames_end || record[buddy].state != state || record[buddy].order != order ||
+            record[buddy].owner != owner)
             break;
         if (state == FRAME_FREE)
             list_take(buddy, order);
@@ -257,16 +252,13 @@ void frames_free(mfn_t mfn, unsigned order)
     }
 }
 
-/* What a guest has in hand grows together here as well, so that a GB of it is one block again, and
- * nobody has to look at its pieces. */
+/* What a guest has in hand grows together here, too: a GB of it is one block again. */
 static void set_state(uint64_t frame, unsigned order, enum frame_state state, unsigned owner)
 {
-    if (state == FRAME_CACHED) {
-        block_join(frame, order, state, owner);
-        return;
-    }
     record[frame].state = (uint8_t)state;
     record[frame].owner = (uint16_t)owner;
+    if (state == FRAME_CACHED)
+        block_join(frame, order, state, owner);
 }
 
 void frames_set_state(mfn_t mfn, unsigned order, enum frame_state state, unsigned owner)

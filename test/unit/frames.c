@@ -303,6 +303,25 @@ static void set_state_moves_a_piece_and_nothing_else(void **state)
     audit();
 }
 
+/* Frames that come into hand one by one; a neighbour's do not belong to them. */
+static void what_is_cached_grows_into_one_block(void **state)
+{
+    mfn_t mfn = frames_alloc(ORDER_2M + 1, FRAME_RAM, GUEST);
+    mfn_t next = mfn_add(mfn, order_frames(ORDER_2M));
+
+    (void)state;
+    frames_set_state(next, ORDER_2M, FRAME_CACHED, GUEST + 1);
+    for (unsigned i = 0; i < 512; i++)
+        frames_set_state(mfn_add(mfn, (i * 7) % 512), ORDER_4K, FRAME_CACHED, GUEST);
+    assert_int_equal(frames_look_up(mfn_add(mfn, 300)).order, ORDER_2M);
+    assert_int_equal(frames_look_up(next).owner, GUEST + 1);
+    assert_int_equal(frames_count_of(GUEST).frames[FRAME_CACHED], 512);
+    audit();
+    frames_set_state(mfn, ORDER_2M, FRAME_RAM, GUEST);
+    frames_free(mfn, ORDER_2M + 1);
+    audit();
+}
+
 static void bugs_of_the_host_panic(void **state)
 {
     mfn_t mfn = frames_alloc(ORDER_2M, FRAME_RAM, GUEST);
@@ -475,6 +494,7 @@ int main(void)
         on_a_pc(pieces_come_back_in_any_order_and_make_the_gb_whole),
         on_a_pc(a_stretch_of_several_blocks_is_freed_as_one),
         on_a_pc(set_state_moves_a_piece_and_nothing_else),
+        on_a_pc(what_is_cached_grows_into_one_block),
         on_a_pc(bugs_of_the_host_panic),
         on_a_pc(a_table_page_has_a_fresh_record),
         on_a_pc(fragment_denies_the_next_size_and_no_more),
