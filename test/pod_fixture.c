@@ -85,6 +85,24 @@ static enum p2m_error do_range(struct fixture *fixture, gfn_t gfn, uint64_t fram
     return P2M_OK;
 }
 
+void map(struct fixture *fixture, gfn_t gfn, mfn_t mfn, unsigned order)
+{
+    must(set(fixture, gfn, mfn, order, P2M_RAM_RW));
+}
+
+enum p2m_error set_target(struct fixture *fixture, uint64_t frames)
+{
+    enum p2m_error error;
+    unsigned calls = 0;
+
+    do {
+        error = pod_set_target(fixture->locked, &fixture->pod, frames);
+        expect_pod_sound(fixture);
+        assert_in_range(++calls, 1, 1000);
+    } while (error == P2M_AGAIN);
+    return error;
+}
+
 enum p2m_error mark(struct fixture *fixture, gfn_t gfn, uint64_t frames)
 {
     return do_range(fixture, gfn, frames, pod_mark);
@@ -164,6 +182,16 @@ uint64_t guest_read(struct fixture *fixture, gfn_t gfn)
 }
 
 /* ---- sweeps --------------------------------------------------------------------------------- */
+
+const struct pod_sweep_kind sweep_leaves[ORDER_SIZES] = {
+    { ORDER_4K, POD_LEAVES },
+    { ORDER_2M, POD_LEAVES },
+    { ORDER_1G, POD_LEAVES },
+};
+const struct pod_sweep_kind sweep_pieces[ORDER_SIZES - 1] = {
+    { ORDER_4K, POD_PIECES },
+    { ORDER_2M, POD_PIECES },
+};
 
 enum p2m_error sweep_begin(struct fixture *fixture, struct pod_sweep_kind kind,
                            struct pod_sweep *sweep)

@@ -38,6 +38,12 @@ void pod_settle(struct fixture *fixture);
 enum p2m_error mark(struct fixture *fixture, gfn_t gfn, uint64_t frames);
 enum p2m_error decrease(struct fixture *fixture, gfn_t gfn, uint64_t frames);
 
+/* RAM that is there from the start. */
+void map(struct fixture *fixture, gfn_t gfn, mfn_t mfn, unsigned order);
+
+/* A target, however many calls it takes, and all is sound after each. */
+enum p2m_error set_target(struct fixture *fixture, uint64_t frames);
+
 /* A block comes into hand that no target asked for. A dirty one holds something. */
 void hand(struct fixture *fixture, mfn_t mfn, unsigned order, enum pod_clean clean);
 
@@ -48,6 +54,10 @@ enum p2m_error touch(struct fixture *fixture, gfn_t gfn);
 void guest_write_at(struct fixture *fixture, gfn_t gfn, unsigned index, uint64_t word);
 void guest_write(struct fixture *fixture, gfn_t gfn, uint64_t word);
 uint64_t guest_read(struct fixture *fixture, gfn_t gfn);
+
+/* What to sweep for, by size. */
+extern const struct pod_sweep_kind sweep_leaves[ORDER_SIZES];
+extern const struct pod_sweep_kind sweep_pieces[ORDER_SIZES - 1];
 
 /* A sweep by steps; begin calls as often as it is told to. */
 enum p2m_error sweep_begin(struct fixture *fixture, struct pod_sweep_kind kind,

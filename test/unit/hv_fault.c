@@ -87,17 +87,6 @@ void reclaim_release(struct domain *of, gfn_t gfn)
     releases++;
 }
 
-size_t format(char *out, size_t size, const char *text, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, text);
-    length = vsnprintf(out, size, text, arguments);
-    va_end(arguments);
-    return (size_t)length;
-}
-
 static int set_up(void **state)
 {
     (void)state;

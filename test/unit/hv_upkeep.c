@@ -177,17 +177,6 @@ void guest_unpin(struct domain *of, struct guest_pointer *pointer)
     unpins++;
 }
 
-size_t format(char *out, size_t size, const char *text, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, text);
-    length = vsnprintf(out, size, text, arguments);
-    va_end(arguments);
-    return (size_t)length;
-}
-
 /* ---- what the map says ---------------------------------------------------------------------- */
 
 static struct p2m_entry nothing(gfn_t gfn)

@@ -29,24 +29,6 @@
 
 static const unsigned orders[] = { ORDER_4K, ORDER_2M, ORDER_1G };
 
-static void map(struct fixture *f, gfn_t gfn, mfn_t mfn, unsigned order)
-{
-    must(set(f, gfn, mfn, order, P2M_RAM_RW));
-}
-
-static enum p2m_error set_target(struct fixture *f, uint64_t frames)
-{
-    enum p2m_error error;
-    unsigned calls = 0;
-
-    do {
-        error = pod_set_target(f->locked, &f->pod, frames);
-        expect_pod_sound(f);
-        assert_in_range(++calls, 1, 1000);
-    } while (error == P2M_AGAIN);
-    return error;
-}
-
 /* ---- bounds --------------------------------------------------------------------------------- */
 
 /* A sweep went through all of a guest's memory without a pause. The layout is the worst there is:

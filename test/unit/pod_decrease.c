@@ -8,11 +8,6 @@
 #define RAM MFN(0x40000)
 
 /* Leaves that lie apart, so that each is an item of its own. */
-static void map(struct fixture *f, gfn_t gfn, mfn_t mfn, unsigned order)
-{
-    must(set(f, gfn, mfn, order, P2M_RAM_RW));
-}
-
 static enum p2m_error decrease_once(struct fixture *f, struct gfn_range *range)
 {
     return pod_decrease(f->locked, &f->pod, range, &f->debt);

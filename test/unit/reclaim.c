@@ -9,17 +9,6 @@
 #define HERE        GFN(0x40000)
 #define FRAME_WORDS (FRAME_SIZE / (unsigned)sizeof(uint64_t))
 
-static const struct pod_sweep_kind leaves[] = { { ORDER_4K, POD_LEAVES },
-                                                { ORDER_2M, POD_LEAVES },
-                                                { ORDER_1G, POD_LEAVES } };
-static const struct pod_sweep_kind pieces[] = { { ORDER_4K, POD_PIECES },
-                                                { ORDER_2M, POD_PIECES } };
-
-static void map(struct fixture *f, gfn_t gfn, mfn_t mfn, unsigned order)
-{
-    must(set(f, gfn, mfn, order, P2M_RAM_RW));
-}
-
 static uint64_t bytes_read(const struct fixture *f)
 {
     return pod_events(&f->pod).bytes_read;
@@ -32,13 +21,13 @@ static void untouched_leaves_are_taken_without_a_byte_being_read(void **state)
     struct fixture *f = *state;
 
     for (unsigned size = 0; size < ORDER_SIZES; size++) {
-        uint64_t frames = order_frames(leaves[size].order);
+        uint64_t frames = order_frames(sweep_leaves[size].order);
 
         pod_restart(f, ORDER_1G);
-        map(f, HERE, RAM, leaves[size].order);
+        map(f, HERE, RAM, sweep_leaves[size].order);
         assert_int_equal(guest_read(f, HERE), 0);
-        assert_int_equal(sweep_once(f, leaves[size]), frames);
-        expect_entry(f, HERE, INVALID_MFN, leaves[size].order, P2M_POD);
+        assert_int_equal(sweep_once(f, sweep_leaves[size]), frames);
+        expect_entry(f, HERE, INVALID_MFN, sweep_leaves[size].order, P2M_POD);
         expect_account(f, frames, frames, 0);
         expect_clean_in_hand(f, frames);
         assert_int_equal(bytes_read(f), 0);
@@ -52,13 +41,13 @@ static void zeroes_that_were_written_are_read_once_and_taken_clean(void **state)
     struct fixture *f = *state;
 
     for (unsigned size = 0; size < ORDER_SIZES; size++) {
-        uint64_t frames = order_frames(leaves[size].order), before;
+        uint64_t frames = order_frames(sweep_leaves[size].order), before;
         struct pod_sweep sweep;
 
         pod_restart(f, ORDER_1G);
-        map(f, HERE, RAM, leaves[size].order);
+        map(f, HERE, RAM, sweep_leaves[size].order);
         guest_write(f, HERE, 0);
-        must(sweep_begin(f, leaves[size], &sweep));
+        must(sweep_begin(f, sweep_leaves[size], &sweep));
         pod_settle(f);
         before = bytes_read(f);
         assert_in_range(before, 1, FRAME_SIZE); /* a glance, before it was held */
@@ -77,7 +66,7 @@ static void what_was_taken_reads_as_zero_when_it_is_populated_again(void **state
 
     map(f, HERE, RAM, ORDER_2M);
     guest_write(f, HERE, 0);
-    assert_int_equal(sweep_once(f, leaves[1]), FRAMES_2M);
+    assert_int_equal(sweep_once(f, sweep_leaves[1]), FRAMES_2M);
     assert_int_equal(guest_read(f, gfn_add(HERE, 77)), 0);
     expect_entry(f, HERE, RAM, ORDER_2M, P2M_RAM_RW);
     expect_account(f, 0, 0, FRAMES_2M);
@@ -102,16 +91,16 @@ static void one_word_that_is_not_zero_keeps_the_leaf(void **state)
         struct pod_sweep sweep;
 
         pod_restart(f, ORDER_1G);
-        map(f, HERE, RAM, leaves[size].order);
+        map(f, HERE, RAM, sweep_leaves[size].order);
         guest_write_at(f, gfn_add(HERE, places[i].frame), places[i].index, (uint64_t)1 << i);
-        must(sweep_begin(f, leaves[size], &sweep));
-        expect_entry(f, HERE, RAM, leaves[size].order, P2M_RAM_HELD);
+        must(sweep_begin(f, sweep_leaves[size], &sweep));
+        expect_entry(f, HERE, RAM, sweep_leaves[size].order, P2M_RAM_HELD);
         pod_settle(f);
         before = bytes_read(f);
         sweep_scan(f, &sweep);
         assert_int_equal(bytes_read(f) - before, (word / 8 + 1) * 64);
         assert_int_equal(sweep_finish(f, &sweep), 0);
-        expect_entry(f, HERE, RAM, leaves[size].order, P2M_RAM_RW);
+        expect_entry(f, HERE, RAM, sweep_leaves[size].order, P2M_RAM_RW);
         assert_true(get(f, HERE).dirty);
         assert_int_equal(pod_events(&f->pod).reclaimed[size], 0);
     }
@@ -124,11 +113,11 @@ static void what_shows_at_a_glance_is_not_held(void **state)
     for (unsigned size = 0; size < ORDER_SIZES; size++) {
         gfn_t gfn = GFN(size * FRAMES_1G);
 
-        map(f, gfn, mfn_add(RAM, gfn.gfn), leaves[size].order);
+        map(f, gfn, mfn_add(RAM, gfn.gfn), sweep_leaves[size].order);
         guest_write(f, gfn, 1);
-        assert_int_equal(sweep_once(f, leaves[size]), 0);
+        assert_int_equal(sweep_once(f, sweep_leaves[size]), 0);
         assert_int_equal(pod_events(&f->pod).sweeps[size], 0);
-        expect_entry(f, gfn, mfn_add(RAM, gfn.gfn), leaves[size].order, P2M_RAM_RW);
+        expect_entry(f, gfn, mfn_add(RAM, gfn.gfn), sweep_leaves[size].order, P2M_RAM_RW);
     }
 }
 
@@ -139,9 +128,9 @@ static void leaves_of_another_size_stay(void **state)
     for (unsigned size = 0; size < ORDER_SIZES; size++) {
         pod_restart(f, ORDER_1G);
         for (unsigned i = 0; i < ORDER_SIZES; i++)
-            map(f, GFN(i * FRAMES_1G), mfn_add(RAM, i * FRAMES_1G), leaves[i].order);
-        assert_int_equal(sweep_once(f, leaves[size]), order_frames(leaves[size].order));
-        assert_int_equal(sweep_once(f, leaves[size]), 0);
+            map(f, GFN(i * FRAMES_1G), mfn_add(RAM, i * FRAMES_1G), sweep_leaves[i].order);
+        assert_int_equal(sweep_once(f, sweep_leaves[size]), order_frames(sweep_leaves[size].order));
+        assert_int_equal(sweep_once(f, sweep_leaves[size]), 0);
         for (unsigned i = 0; i < ORDER_SIZES; i++)
             assert_int_equal(get(f, GFN(i * FRAMES_1G)).type, i == size ? P2M_POD : P2M_RAM_RW);
     }
@@ -170,12 +159,12 @@ static void pinned_frames_stay(void **state)
 
     for (unsigned size = 0; size < ORDER_SIZES; size++) {
         pod_restart(f, ORDER_1G);
-        map(f, HERE, RAM, leaves[size].order);
+        map(f, HERE, RAM, sweep_leaves[size].order);
         must(p2m_pin(f->locked, HERE));
-        assert_int_equal(sweep_once(f, leaves[size]), 0);
-        expect_entry(f, HERE, RAM, leaves[size].order, P2M_RAM_RW);
+        assert_int_equal(sweep_once(f, sweep_leaves[size]), 0);
+        expect_entry(f, HERE, RAM, sweep_leaves[size].order, P2M_RAM_RW);
         p2m_unpin(f->locked, HERE);
-        assert_int_equal(sweep_once(f, leaves[size]), order_frames(leaves[size].order));
+        assert_int_equal(sweep_once(f, sweep_leaves[size]), order_frames(sweep_leaves[size].order));
     }
 }
 
@@ -188,7 +177,7 @@ static void what_was_just_populated_stays(void **state)
     for (uint64_t i = 0; i <= POD_RECENT; i++) {
         hand(f, mfn_add(RAM, 2 * i), ORDER_4K, POD_CLEAN);
         must(touch(f, GFN(i)));
-        assert_int_equal(sweep_once(f, leaves[0]), i == POD_RECENT);
+        assert_int_equal(sweep_once(f, sweep_leaves[0]), i == POD_RECENT);
     }
     assert_int_equal(get(f, GFN(0)).type, P2M_POD);
 }
@@ -203,7 +192,7 @@ static void zero_pieces_of_a_larger_leaf_are_taken_and_no_others(void **state)
     for (uint64_t i = 0; i < 512; i++)
         if (i % 100 != 50)
             guest_write(f, gfn_add(HERE, i * FRAMES_2M), 1);
-    assert_int_equal(sweep_once(f, pieces[1]), 5 * FRAMES_2M);
+    assert_int_equal(sweep_once(f, sweep_pieces[1]), 5 * FRAMES_2M);
     expect_account(f, 5 * FRAMES_2M, 5 * FRAMES_2M, FRAMES_1G - 5 * FRAMES_2M);
     expect_clean_in_hand(f, 5 * FRAMES_2M);
     for (uint64_t i = 0; i < 512; i++)
@@ -223,7 +212,7 @@ static void frames_are_found_in_leaves_of_both_sizes(void **state)
         for (uint64_t frame = 0; frame < 64; frame++)
             if (frame % 20 != 7)
                 guest_write(f, gfn_add(HERE, frame), 1);
-        assert_int_equal(sweep_once(f, pieces[0]), POD_SWEEP_MAX);
+        assert_int_equal(sweep_once(f, sweep_pieces[0]), POD_SWEEP_MAX);
         for (uint64_t frame = 0; frame < 64; frame++)
             assert_int_equal(get(f, gfn_add(HERE, frame)).type,
                              frame % 20 == 7 ? P2M_POD : P2M_RAM_RW);
@@ -236,7 +225,7 @@ static void pieces_of_an_untouched_leaf_are_taken_without_a_byte_being_read(void
     struct fixture *f = *state;
 
     map(f, HERE, RAM, ORDER_1G);
-    assert_int_equal(sweep_once(f, pieces[1]), POD_SWEEP_MAX * FRAMES_2M);
+    assert_int_equal(sweep_once(f, sweep_pieces[1]), POD_SWEEP_MAX * FRAMES_2M);
     assert_int_equal(bytes_read(f), 0);
 }
 
@@ -248,7 +237,7 @@ static void a_leaf_of_which_no_piece_was_taken_can_be_one_again(void **state)
     map(f, HERE, RAM, ORDER_2M);
     for (unsigned frame = 0; frame < FRAMES_2M; frame++)
         guest_write_at(f, gfn_add(HERE, frame), frame == 9 ? 5 : 0, 1);
-    assert_int_equal(sweep_once(f, pieces[0]), 0);
+    assert_int_equal(sweep_once(f, sweep_pieces[0]), 0);
     expect_entry(f, HERE, RAM, ORDER_4K, P2M_RAM_RW);
     assert_int_equal(p2m_merge_candidates(f->locked, &f->debt), 1);
     expect_entry(f, HERE, RAM, ORDER_2M, P2M_RAM_RW);

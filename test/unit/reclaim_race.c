@@ -9,10 +9,6 @@
 #define RAM  MFN(0x40000)
 #define HERE GFN(0x40000)
 
-static const struct pod_sweep_kind leaves[] = { { ORDER_4K, POD_LEAVES },
-                                                { ORDER_2M, POD_LEAVES },
-                                                { ORDER_1G, POD_LEAVES } };
-
 /* Where in a sweep something happens: before the step of that name. */
 enum moment { PROTECT, SETTLE, SCAN, FINISH, PAY, LATER, MOMENTS };
 
@@ -38,7 +34,7 @@ static uint64_t sweep_with(struct fixture *f, unsigned size, const struct event 
     enum p2m_error error;
 
     pass(f, event, PROTECT);
-    error = sweep_begin(f, leaves[size], &sweep);
+    error = sweep_begin(f, sweep_leaves[size], &sweep);
     pass(f, event, SETTLE);
     pod_settle(f);
     pass(f, event, SCAN);
@@ -113,7 +109,7 @@ static void write_at(struct fixture *f, unsigned size, enum moment moment)
 {
     static void (*const pasts[])(struct fixture *) = { never_touched, has_read, has_written_zero };
     struct event event = { moment == PAY ? expect_write_to_wait : write_last, moment };
-    uint64_t frames = order_frames(leaves[size].order);
+    uint64_t frames = order_frames(sweep_leaves[size].order);
 
     for (unsigned past = 0; past < 3; past++) {
         uint64_t taken;
@@ -121,7 +117,7 @@ static void write_at(struct fixture *f, unsigned size, enum moment moment)
         if (size == 2 && past == 2 && moment != SETTLE)
             continue; /* reading a whole GB once is enough */
         pod_restart(f, ORDER_1G);
-        must(set(f, HERE, RAM, leaves[size].order, P2M_RAM_RW));
+        must(set(f, HERE, RAM, sweep_leaves[size].order, P2M_RAM_RW));
         pasts[past](f);
         taken = sweep_with(f, size, &event);
         assert_int_equal(taken, moment < PAY ? 0 : frames);
@@ -178,7 +174,7 @@ static void a_write_through_a_translation_of_the_past_is_read_by_the_scan(void *
 
     must(set(f, HERE, RAM, ORDER_2M, P2M_RAM_RW));
     guest_write(f, HERE, 0);
-    must(sweep_begin(f, leaves[1], &sweep));
+    must(sweep_begin(f, sweep_leaves[1], &sweep));
     assert_int_equal(processor_store(&f->processor, gfn_add(HERE, 3), 7, 1).answer, ANSWER_CACHED);
     expect_entry(f, HERE, RAM, ORDER_2M, P2M_RAM_HELD);
     pod_settle(f);
@@ -207,7 +203,7 @@ static void a_write_that_only_a_dead_table_knows_of_survives(void **state)
         if (!late)
             guest_write(f, gfn_add(HERE, 9), 42);
         assert_false(get(f, HERE).dirty);
-        must(sweep_begin(f, leaves[1], &sweep));
+        must(sweep_begin(f, sweep_leaves[1], &sweep));
         if (late)
             assert_int_equal(processor_store(&f->processor, gfn_add(HERE, 9), 0, 42).answer,
                              ANSWER_WALKED);
@@ -232,8 +228,8 @@ static void a_d_bit_that_comes_late_keeps_the_leaf(void **state)
         struct pod_sweep sweep;
 
         pod_restart(f, ORDER_1G);
-        must(set(f, HERE, RAM, leaves[size].order, P2M_RAM_RW));
-        must(sweep_begin(f, leaves[size], &sweep));
+        must(set(f, HERE, RAM, sweep_leaves[size].order, P2M_RAM_RW));
+        must(sweep_begin(f, sweep_leaves[size], &sweep));
         assert_true(sweep.item[0].is_known);
         must(p2m_mark_dirty(f->locked, HERE));
         *memory_word(RAM) = 42;
@@ -251,7 +247,7 @@ static void reads_go_on_all_the_time(void **state)
 
     must(set(f, HERE, RAM, ORDER_2M, P2M_RAM_RW));
     guest_write_at(f, HERE, 5, 99);
-    must(sweep_begin(f, leaves[1], &sweep));
+    must(sweep_begin(f, sweep_leaves[1], &sweep));
     assert_int_equal(guest_read(f, HERE), 0);
     pod_settle(f);
     assert_int_equal(guest_read(f, HERE), 0);
@@ -278,9 +274,9 @@ static void a_write_of_the_hosts_survives(void **state)
             struct event event = { host_write, moment };
 
             pod_restart(f, ORDER_1G);
-            must(set(f, HERE, RAM, leaves[size].order, P2M_RAM_RW));
+            must(set(f, HERE, RAM, sweep_leaves[size].order, P2M_RAM_RW));
             assert_int_equal(sweep_with(f, size, &event), 0);
-            expect_entry(f, HERE, RAM, leaves[size].order, P2M_RAM_RW);
+            expect_entry(f, HERE, RAM, sweep_leaves[size].order, P2M_RAM_RW);
             assert_int_equal(guest_read(f, gfn_add(HERE, 3)), 42);
         }
     }
@@ -292,7 +288,7 @@ static void a_release_lets_the_guest_write_at_once(void **state)
     struct pod_sweep sweep;
 
     must(set(f, HERE, RAM, ORDER_2M, P2M_RAM_RW));
-    must(sweep_begin(f, leaves[1], &sweep));
+    must(sweep_begin(f, sweep_leaves[1], &sweep));
     pod_settle(f);
     pod_release(f->locked, &f->pod, gfn_add(HERE, 511));
     expect_entry(f, HERE, RAM, ORDER_2M, P2M_RAM_RW);
@@ -439,7 +435,7 @@ static void a_held_leaf_that_others_mark_is_not_taken_for_clean(void **state)
 
     must(set(f, HERE, RAM, ORDER_2M, P2M_RAM_RW));
     guest_write_at(f, HERE, 5, 99);
-    must(sweep_begin(f, leaves[1], &sweep));
+    must(sweep_begin(f, sweep_leaves[1], &sweep));
     must(set(f, HERE, INVALID_MFN, ORDER_2M, P2M_POD));
     pod_settle(f);
     assert_int_equal(sweep_finish(f, &sweep), 0);

@@ -8,17 +8,6 @@
 #define RAM  MFN(0x40000)
 #define HERE GFN(0x40000)
 
-static const struct pod_sweep_kind leaves[] = { { ORDER_4K, POD_LEAVES },
-                                                { ORDER_2M, POD_LEAVES },
-                                                { ORDER_1G, POD_LEAVES } };
-static const struct pod_sweep_kind pieces[] = { { ORDER_4K, POD_PIECES },
-                                                { ORDER_2M, POD_PIECES } };
-
-static void map(struct fixture *f, gfn_t gfn, mfn_t mfn, unsigned order)
-{
-    must(set(f, gfn, mfn, order, P2M_RAM_RW));
-}
-
 /* A leaf that was written, and holds zeroes again but for one word that no glance can see. */
 static void map_nearly_zero(struct fixture *f, gfn_t gfn, mfn_t mfn, unsigned order)
 {
@@ -51,12 +40,12 @@ static void so_many_leaves_at_once_and_a_whole_gb_alone(void **state)
     }
     map(f, GFN(2 * FRAMES_1G), mfn_add(RAM, FRAMES_1G), ORDER_1G);
     map(f, GFN(3 * FRAMES_1G), mfn_add(RAM, 2 * FRAMES_1G), ORDER_1G);
-    assert_int_equal(sweep_once(f, leaves[0]), POD_SWEEP_MAX);
-    assert_int_equal(sweep_once(f, leaves[0]), 20 - POD_SWEEP_MAX);
-    assert_int_equal(sweep_once(f, leaves[1]), POD_SWEEP_MAX * FRAMES_2M);
-    assert_int_equal(sweep_once(f, leaves[2]), FRAMES_1G);
-    assert_int_equal(sweep_once(f, leaves[2]), FRAMES_1G);
-    assert_int_equal(sweep_once(f, leaves[2]), 0);
+    assert_int_equal(sweep_once(f, sweep_leaves[0]), POD_SWEEP_MAX);
+    assert_int_equal(sweep_once(f, sweep_leaves[0]), 20 - POD_SWEEP_MAX);
+    assert_int_equal(sweep_once(f, sweep_leaves[1]), POD_SWEEP_MAX * FRAMES_2M);
+    assert_int_equal(sweep_once(f, sweep_leaves[2]), FRAMES_1G);
+    assert_int_equal(sweep_once(f, sweep_leaves[2]), FRAMES_1G);
+    assert_int_equal(sweep_once(f, sweep_leaves[2]), 0);
 }
 
 static void a_leaf_below_the_cursor_is_found(void **state)
@@ -65,10 +54,10 @@ static void a_leaf_below_the_cursor_is_found(void **state)
 
     for (unsigned size = 0; size < ORDER_SIZES; size++) {
         pod_restart(f, ORDER_1G);
-        map(f, GFN(2 * FRAMES_1G), RAM, leaves[size].order);
-        assert_int_equal(sweep_once(f, leaves[size]), order_frames(leaves[size].order));
-        map(f, GFN(0), mfn_add(RAM, FRAMES_1G), leaves[size].order);
-        assert_int_equal(sweep_once(f, leaves[size]), order_frames(leaves[size].order));
+        map(f, GFN(2 * FRAMES_1G), RAM, sweep_leaves[size].order);
+        assert_int_equal(sweep_once(f, sweep_leaves[size]), order_frames(sweep_leaves[size].order));
+        map(f, GFN(0), mfn_add(RAM, FRAMES_1G), sweep_leaves[size].order);
+        assert_int_equal(sweep_once(f, sweep_leaves[size]), order_frames(sweep_leaves[size].order));
         assert_int_equal(get(f, GFN(0)).type, P2M_POD);
     }
 }
@@ -81,7 +70,7 @@ static void a_leaf_that_grew_around_the_cursor_is_found(void **state)
 
     map(f, HERE, RAM, ORDER_2M);
     must(p2m_split(f->locked, HERE, ORDER_4K));
-    assert_int_equal(sweep_once(f, leaves[0]), POD_SWEEP_MAX);
+    assert_int_equal(sweep_once(f, sweep_leaves[0]), POD_SWEEP_MAX);
     assert_int_not_equal(f->pod.cursor[POD_LEAVES][0].gfn.gfn % 512, 0);
     f->pod.cursor[POD_LEAVES][1].gfn = f->pod.cursor[POD_LEAVES][0].gfn;
     must(set(f, HERE, RAM, ORDER_2M, P2M_INVALID));
@@ -89,7 +78,7 @@ static void a_leaf_that_grew_around_the_cursor_is_found(void **state)
     pod_empty(f->locked, &f->pod);
     map(f, HERE, RAM, ORDER_2M);
     guest_write_at(f, HERE, 0, 0);
-    assert_int_equal(sweep_once(f, leaves[1]), FRAMES_2M);
+    assert_int_equal(sweep_once(f, sweep_leaves[1]), FRAMES_2M);
 }
 
 static void one_call_looks_at_a_bounded_number_of_entries(void **state)
@@ -100,8 +89,8 @@ static void one_call_looks_at_a_bounded_number_of_entries(void **state)
     must(set_range(f, many, mfn_add(RAM, 1), P2M_RAM_RO)); /* out of step: 4 KB each */
     map(f, many.end, RAM, ORDER_4K);
     for (unsigned i = 0; i < 3; i++)
-        POD_REFUSED(f, P2M_AGAIN, protect_alone(f, leaves[0]));
-    assert_int_equal(sweep_once(f, leaves[0]), 1);
+        POD_REFUSED(f, P2M_AGAIN, protect_alone(f, sweep_leaves[0]));
+    assert_int_equal(sweep_once(f, sweep_leaves[0]), 1);
 }
 
 static void an_empty_map_is_toured_in_few_steps(void **state)
@@ -147,11 +136,11 @@ static void after_a_fruitless_tour_there_is_another(void **state)
     struct fixture *f = *state;
 
     map_nearly_zero(f, HERE, RAM, ORDER_2M);
-    assert_int_equal(sweep_once(f, leaves[1]), 0);
-    assert_int_equal(sweep_once(f, leaves[1]), 0);
+    assert_int_equal(sweep_once(f, sweep_leaves[1]), 0);
+    assert_int_equal(sweep_once(f, sweep_leaves[1]), 0);
     guest_write_at(f, HERE, 5, 0);
     for (unsigned i = 0; i < 2 && pod_account(&f->pod).cached == 0; i++)
-        sweep_once(f, leaves[1]);
+        sweep_once(f, sweep_leaves[1]);
     expect_account(f, FRAMES_2M, FRAMES_2M, 0);
 }
 
@@ -164,12 +153,12 @@ static void a_second_sweep_waits_for_the_first(void **state)
 
     map(f, HERE, RAM, ORDER_4K);
     map(f, gfn_add(HERE, FRAMES_2M), mfn_add(RAM, FRAMES_2M), ORDER_2M);
-    must(sweep_begin(f, leaves[0], &sweep));
-    POD_REFUSED(f, P2M_BUSY, protect_alone(f, leaves[1]));
-    POD_REFUSED(f, P2M_BUSY, protect(f, leaves[1], &sweep)); /* nor does the first suffer */
+    must(sweep_begin(f, sweep_leaves[0], &sweep));
+    POD_REFUSED(f, P2M_BUSY, protect_alone(f, sweep_leaves[1]));
+    POD_REFUSED(f, P2M_BUSY, protect(f, sweep_leaves[1], &sweep)); /* nor does the first suffer */
     pod_settle(f);
     assert_int_equal(sweep_finish(f, &sweep), 1);
-    assert_int_equal(sweep_once(f, leaves[1]), FRAMES_2M);
+    assert_int_equal(sweep_once(f, sweep_leaves[1]), FRAMES_2M);
 }
 
 static void without_a_table_page_nothing_is_split_and_nothing_held(void **state)
@@ -181,9 +170,9 @@ static void without_a_table_page_nothing_is_split_and_nothing_held(void **state)
         map(f, HERE, RAM, ORDER_1G);
         memory_fail_allocation(nth);
         f->pod.cursor[POD_PIECES][0].gfn = HERE;
-        POD_REFUSED(f, P2M_NO_MEMORY, protect_alone(f, pieces[0]));
+        POD_REFUSED(f, P2M_NO_MEMORY, protect_alone(f, sweep_pieces[0]));
         memory_fail_allocation(0);
-        assert_int_equal(sweep_once(f, pieces[0]), POD_SWEEP_MAX);
+        assert_int_equal(sweep_once(f, sweep_pieces[0]), POD_SWEEP_MAX);
     }
 }
 
@@ -197,7 +186,7 @@ static void what_was_held_before_table_pages_ran_out_is_swept(void **state)
     for (uint64_t i = 0; i < 512; i++)
         guest_write(f, GFN(i), i != 488); /* one frame of the first is zero */
     memory_fail_allocation(2);
-    must(sweep_begin(f, pieces[0], &sweep));
+    must(sweep_begin(f, sweep_pieces[0], &sweep));
     memory_fail_allocation(0);
     pod_settle(f);
     sweep_scan(f, &sweep);
@@ -214,7 +203,7 @@ static void what_was_not_scanned_is_taken_only_where_it_is_known(void **state)
     map(f, HERE, RAM, ORDER_4K);
     map(f, gfn_add(HERE, 1), mfn_add(RAM, 1), ORDER_4K);
     guest_write(f, gfn_add(HERE, 1), 0);
-    must(sweep_begin(f, leaves[0], &sweep));
+    must(sweep_begin(f, sweep_leaves[0], &sweep));
     assert_int_equal(sweep.count, 2);
     assert_int_equal(sweep_finish(f, &sweep), 1);
     expect_entry(f, gfn_add(HERE, 1), mfn_add(RAM, 1), ORDER_4K, P2M_RAM_RW);
@@ -230,7 +219,7 @@ static void what_has_no_room_in_the_debt_stays(void **state)
         map(f, GFN(2 * i), mfn_add(RAM, 2 * i), ORDER_4K);
     for (uint64_t i = 17; i < 20; i++)
         must(set(f, GFN(2 * i), INVALID_MFN, ORDER_4K, P2M_INVALID));
-    must(sweep_begin(f, leaves[0], &sweep));
+    must(sweep_begin(f, sweep_leaves[0], &sweep));
     assert_int_equal(sweep.count, POD_SWEEP_MAX);
     assert_int_equal(sweep_finish(f, &sweep), POD_SWEEP_MAX - 3);
     pod_settle(f);
@@ -243,7 +232,7 @@ static void zero_frames_for_which_there_is_no_node_are_the_hosts(void **state)
     struct pod_sweep sweep;
 
     map(f, HERE, RAM, ORDER_4K);
-    must(sweep_begin(f, leaves[0], &sweep));
+    must(sweep_begin(f, sweep_leaves[0], &sweep));
     pod_settle(f);
     sweep_scan(f, &sweep);
     assert_int_equal(sweep_finish(f, &sweep), 1);

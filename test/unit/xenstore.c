@@ -34,18 +34,6 @@ void events_send(struct domain *to, unsigned port)
     raised++;
 }
 
-/* lib.c's may not stand beside the C library's. */
-size_t format(char *out, size_t size, const char *text, ...)
-{
-    va_list arguments;
-    int length;
-
-    va_start(arguments, text);
-    length = vsnprintf(out, size, text, arguments);
-    va_end(arguments);
-    return (size_t)length;
-}
-
 static int set_up(void **state)
 {
     (void)state;
