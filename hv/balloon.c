@@ -187,5 +187,5 @@ uint64_t balloon_frames(const struct domain *domain)
 {
     struct pod_account account = pod_account(&domain->pod);
 
-    return account.populated + account.cached + account.granted;
+    return pod_frames(&account);
 }

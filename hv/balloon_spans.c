@@ -94,9 +94,9 @@ static uint64_t count_empty(struct domain *domain, const struct run *run)
 static uint64_t count_allowed(const struct domain *domain)
 {
     struct pod_account account = pod_account(&domain->pod);
-    uint64_t has = account.populated + account.cached + account.granted;
+    uint64_t owed = p2m_unpaid(&domain->p2m).ram; /* may be in hand in a moment */
+    uint64_t has = pod_frames(&account) + owed;
 
-    has += p2m_unpaid(&domain->p2m).ram; /* may be in hand in a moment */
     return has < domain->memory_frames ? domain->memory_frames - has : 0;
 }
 

@@ -46,7 +46,8 @@ void timer_acknowledge(void); /* end of interrupt, from the trap handler */
 
 /*
  * machine_exit - end the emulated machine with this code (QEMU's isa-debug-exit at port 0xf4, then
- * Bochs' port 0x8900), which is the last record as well: {"record":"exit","code":16}; on a machine that has neither, say so and halt for ever.
+ * Bochs' port 0x8900), which is the last record as well: {"record":"exit","code":16}; on a machine
+ * that has neither, say so and halt for ever.
  */
 _Noreturn void machine_exit(uint8_t code);
 

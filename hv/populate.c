@@ -66,7 +66,7 @@ static enum p2m_error try_once(struct domain *domain, gfn_t gfn)
 static void stop_dry(struct domain *domain)
 {
     struct pod_account account = pod_account(&domain->pod);
-    uint64_t has = account.populated + account.cached + account.granted;
+    uint64_t has = pod_frames(&account);
     uint64_t owed = account.entries - account.cached - account.granted;
 
     domain->stop = STOP_OUT_OF_MEMORY;

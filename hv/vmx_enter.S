@@ -9,31 +9,7 @@
  */
 #define VMCS_HOST_RSP 0x6c14
 
-/* Where each is in struct registers; rdi, at 0x28, is the pointer to it and goes by itself. */
-        .macro  each_register what
-        \what   %rax, 0x00(%rdi)
-        \what   %rbx, 0x08(%rdi)
-        \what   %rcx, 0x10(%rdi)
-        \what   %rdx, 0x18(%rdi)
-        \what   %rsi, 0x20(%rdi)
-        \what   %rbp, 0x30(%rdi)
-        \what   %r8, 0x40(%rdi)
-        \what   %r9, 0x48(%rdi)
-        \what   %r10, 0x50(%rdi)
-        \what   %r11, 0x58(%rdi)
-        \what   %r12, 0x60(%rdi)
-        \what   %r13, 0x68(%rdi)
-        \what   %r14, 0x70(%rdi)
-        \what   %r15, 0x78(%rdi)
-        .endm
-
-        .macro  load register:req, from:vararg
-        mov     \from, \register
-        .endm
-
-        .macro  save register:req, to:vararg
-        mov     \register, \to
-        .endm
+#include "registers.h"
 
         .text
         .globl  vmx_enter
@@ -50,6 +26,7 @@ vmx_enter:
         vmwrite %rsp, %rax
         test    %rsi, %rsi              /* launched */
         each_register load              /* leaves the flags alone */
+        mov     0x00(%rdi), %rax
         mov     0x28(%rdi), %rdi
         jnz     1f
         vmlaunch
@@ -63,6 +40,7 @@ vmx_enter:
 vmx_exit_point:
         push    %rdi
         mov     8(%rsp), %rdi           /* guest */
+        mov     %rax, 0x00(%rdi)
         each_register save
         pop     %rax
         mov     %rax, 0x28(%rdi)        /* the guest's rdi */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a VMCS holds before its first entry: controls as this processor wants them, the host to come
- * back to, and the guest's first state. [SDM "VM-Execution Control Fields"], [SDM "Host-State Area"]
+ * back to, and the guest's first state. [SDM "VM-Execution Control Fields",
+ * "Host-State Area"]
  * Refuses to know what happens afterwards.
  */
 #include "vmx.h"

@@ -315,7 +315,7 @@ bool pod_cache_is_aside(const struct pod *pod, mfn_t block)
     return pod->cache.aside.mfn == block.mfn;
 }
 
-/* Of the nodes on one shelf, that with the largest blocks: the nearest to being of use as a whole. */
+/* Of the nodes on one shelf, that with the largest blocks: the nearest to being of use whole. */
 static struct cache_node *dirty_node(const struct pod_cache *cache, enum pod_shelf shelf)
 {
     for (unsigned size = ORDER_SIZES; size-- > 0;) {

@@ -116,7 +116,7 @@ struct shelf {
     enum pod_clean clean;
 };
 
-/* Each node once, where its bits say that it belongs: no list holds more than the index knows of. */
+/* Each node once, where its bits say that it belongs: no list holds more than the index knows. */
 static void audit_stock(const struct pod_cache *cache, struct shelf where, uint64_t expected,
                         struct pod_cache_audit *report)
 {

@@ -11,7 +11,7 @@
  *      | head 1 |            +------+------+------+--
  *      |  ...   |                ^
  *      +--------+      stock[shelf][size][clean]           stock: nodes with blocks of one size,
- *                                                          those in which all is clean by themselves
+ *                                                          those that are all clean by themselves
  *
  * The index has 512 heads whatever the size of the cache. A chain is a node long, on average, for
  * each GB in hand of which every 2 MB is partial; what is in larger blocks adds next to nothing.

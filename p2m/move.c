@@ -3,7 +3,8 @@
  * Moving: a leaf's memory goes on in another frame, and the guest does not notice. Writes are held
  * off while the embedder copies, so that one that comes meanwhile ends the move and nothing else; a
  * frame is never exchanged for another in one step, so there is a mark of its own kind in between,
- * which nobody populates, merges with others, or takes for a promise. Refuses to know why a leaf should move, and how a flush is done.
+ * which nobody populates, merges with others, or takes for a promise. Refuses to know why a leaf
+ * should move, and how a flush is done.
  *
  *      RAM_RW --begin--> RAM_COPIED --(settle, copy)--> unmap: a mark --(settle, pay)--> finish
  *         ^                  |
@@ -85,7 +86,7 @@ bool pod_move_unmap(struct p2m_locked locked, struct pod *pod, const struct pod_
     return false;
 }
 
-/* One piece of the copy is where its mark is, or in hand again if the guest has given that back. The
+/* One piece of the copy is where its mark is, or in hand again if the guest gave that back. The
  * mark is an entry of its own, so that no table is needed. */
 static void finish_piece(struct p2m_locked locked, struct pod *pod, const struct pod_grant *piece,
                          enum p2m_type mark)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Populate-on-demand: marks become RAM from the cache, RAM goes back into it, and the account of
- * both. How large to populate is policy.h's; populate_order and take_block do it. Refuses to know which
- * block of the cache is taken (cache.c), and how zeroes are found (reclaim.c).
+ * both. How large to populate is policy.h's; populate_order and take_block do it. Refuses to know
+ * which block of the cache is taken (cache.c), and how zeroes are found (reclaim.c).
  */
 #include "p2m/pod.h"
 

@@ -11,8 +11,8 @@
  *   - Superpages that were never written are taken back before a superpage's mark is populated by
  *     4 KB (reclaim.c).
  *   - 4 KB holes in superpages come after every other way of finding zeroes (reclaim.c).
- *   - A GB of the machine is gathered when less than this is in the way; and less while the guest is
- *     in debt, when its balloon may take it out of the way (gather.c).
+ *   - A GB of the machine is gathered when less than this is in the way; less while the guest is in
+ *     debt, when its balloon may take it out of the way (gather.c).
  */
 #ifndef P2M_POLICY_H
 #define P2M_POLICY_H

@@ -179,7 +179,7 @@ struct pod_block pod_cache_take_at(struct p2m_locked locked, struct pod *pod, mf
 /*
  * pod_cache_set_aside - what is in hand of this GB, and what will be, is taken last: it is to be
  * whole again. Ends by itself when there is nothing else to take, when no node is free to break
- * something else with, and when a block goes to the host; a whole GB is there for whoever wants one.
+ * something else with, and when a block goes to the host; a whole GB is there for who wants one.
  *   Units:   a GB of the machine, aligned; INVALID_MFN: none any more. One at a time.
  *   Context: P2M held. pod_cache_is_aside: any.
  *   Errors:  none.

@@ -9,9 +9,10 @@
  *      populated   mapped as RAM
  *      granted     between the two: taken out of the cache to be cleared
  *
- * cached + granted <= entries, or nothing is in hand, whenever a verb returns; and populated + cached + granted, with what is owed in
- * between, is all that the guest has. While entries > cached the guest is in debt: its balloon
- * still owes the difference, and what leaves the map stays in hand. After that it is the host's.
+ * cached + granted <= entries, or nothing is in hand, whenever a verb returns; and populated +
+ * cached + granted, with what is owed in between, is all that the guest has. While entries > cached
+ * the guest is in debt: its balloon still owes the difference, and what leaves the map stays in
+ * hand. After that it is the host's.
  *
  * A frame whose D bit is clear still reads as zero, because it did when it was mapped: an embedder
  * that maps RAM which does not must mark it dirty (p2m_mark_dirty), and a processor that sets no A
@@ -101,6 +102,12 @@ struct pod_account {
  */
 struct pod_account pod_account(const struct pod *pod);
 struct pod_events pod_events(const struct pod *pod);
+
+/* All that the guest has, but for what is owed in between. */
+static inline uint64_t pod_frames(const struct pod_account *account)
+{
+    return account->populated + account->cached + account->granted;
+}
 
 /* Does the guest's balloon still owe frames? */
 static inline bool pod_in_debt(const struct pod_account *account)
@@ -212,7 +219,8 @@ struct pod_grant {
  *   Context: P2M held.
  *   Errors:  P2M_OK: RAM is there now, or was already. P2M_UNCLEAN: clear the granted block, then
  *            pod_finish_populate. P2M_EMPTY: nothing in hand. P2M_BAD_TYPE: neither a mark nor RAM.
- *            P2M_BUSY: it is being moved, try again. P2M_NO_MEMORY: no table page; all is as it was.
+ *            P2M_BUSY: it is being moved, or what was here is not settled yet: try again.
+ *            P2M_NO_MEMORY: no table page; all is as it was.
  *   Debts:   none: no processor keeps what is not present.
  */
 enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
@@ -244,7 +252,7 @@ enum p2m_error pod_finish_populate(struct p2m_locked locked, struct pod *pod,
  * never does.
  *   Units:   any gfn; *entry is what p2m_get_entry says in the end.
  *   Context: P2M held.
- *   Errors:  as pod_demand_populate, but that what is not a mark is P2M_OK; *entry is then as it is.
+ *   Errors:  as pod_demand_populate, but that what is no mark is P2M_OK; *entry is then as it is.
  *   Debts:   none.
  */
 enum p2m_error p2m_gfn_to_mfn(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
@@ -255,8 +263,8 @@ enum p2m_error p2m_gfn_to_mfn(struct p2m_locked locked, struct pod *pod, gfn_t g
  * taken out, cleared by the embedder without the lock, and put back.
  *   Units:   2 MB or 4 KB; the grant's gfn means nothing.
  *   Context: P2M held.
- *   Errors:  begin: false when all is clean. end: none; without a page for its node the block is the
- *            host's, and pod_set_target makes up for it.
+ *   Errors:  begin: false when all is clean. end: none; without a page for its node the block
+ *            is the host's, and pod_set_target makes up for it.
  *   Debts:   none.
  */
 bool pod_clean_begin(struct p2m_locked locked, struct pod *pod,
@@ -402,8 +410,8 @@ gfn_t pod_gather_slot(const struct pod *pod);
  *   Units:   a move of at most 2 MB.
  *   Context: P2M held; pod_gather_start said true.
  *   Errors:  P2M_OK: a move was begun. P2M_AGAIN: what is dirty must be cleared first
- *            (pod_clean_begin), what is owed settled, or a move finished. P2M_EMPTY: it is over, one way or the
- *            other.
+ *            (pod_clean_begin), what is owed settled, or a move finished. P2M_EMPTY: it is over,
+ *            one way or the other.
  *   Debts:   a flush, or the table of a merge.
  */
 enum p2m_error pod_gather_next(struct p2m_locked locked, struct pod *pod, struct pod_move *move,
