@@ -217,9 +217,12 @@ enum tag_type {
     TAG_LINE = 1,
     TAG_MODULE = 3,
     TAG_MEMORY_MAP = 6,
+    TAG_RSDP_OLD = 14,
+    TAG_RSDP_NEW = 15,
 };
 
 #define INFO2_SIZE_MOST 0x100000u
+#define RSDP_OLD_SIZE   20u
 
 struct info2 {
     uint32_t size;
@@ -260,6 +263,19 @@ static void read_map2(struct boot_info *info, const struct tag_map *map)
     }
 }
 
+/* The new one says all that the old one does, and comes before or after it. */
+static void set_rsdp(struct boot_info *info, const struct tag *tag)
+{
+    const bool new = tag->type == TAG_RSDP_NEW;
+    size_t size = tag->size - sizeof(*tag);
+
+    if (size < (new ? BOOT_RSDP_SIZE : RSDP_OLD_SIZE) || (info->rsdp && !new))
+        return;
+    memset(info->rsdp_copy, 0, sizeof(info->rsdp_copy));
+    memcpy(info->rsdp_copy, tag + 1, new ? BOOT_RSDP_SIZE : RSDP_OLD_SIZE);
+    info->rsdp = physical_of(info->rsdp_copy);
+}
+
 static void read_tag(struct boot_info *info, const struct tag *tag)
 {
     const struct tag_module *module = (const struct tag_module *)tag;
@@ -274,6 +290,10 @@ static void read_tag(struct boot_info *info, const struct tag *tag)
         break;
     case TAG_MEMORY_MAP:
         read_map2(info, (const struct tag_map *)tag);
+        break;
+    case TAG_RSDP_OLD:
+    case TAG_RSDP_NEW:
+        set_rsdp(info, tag);
         break;
     default:
         break;

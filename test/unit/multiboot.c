@@ -38,6 +38,13 @@ static struct boot_info info;
 static uint32_t map_used;   /* bytes at MAP */
 static uint32_t info2_used; /* bytes at INFO */
 
+/* The second protocol's memory map, of one entry. */
+struct map2 {
+    uint32_t size, version;
+    uint64_t from, length;
+    uint32_t type, reserved;
+};
+
 static int set_up(void **state)
 {
     void *at = (void *)(uintptr_t)DIRECT_MAP;
@@ -131,11 +138,7 @@ static void the_second_protocol_says_the_same(void **state)
 {
     const uint32_t module[2] = { 0x200000, 0x300001 };
     const uint32_t end[1] = { 0 };
-    struct {
-        uint32_t size, version;
-        uint64_t from, length;
-        uint32_t type, reserved;
-    } map = { 24, 0, MB, GB - MB, USABLE, 0 };
+    struct map2 map = { 24, 0, MB, GB - MB, USABLE, 0 };
 
     (void)state;
     add_tag2(1, "a=b -- c", 9);
@@ -216,6 +219,34 @@ static void a_tag_cut_off_or_too_small_ends_the_list(void **state)
     }
 }
 
+static const void *rsdp(void)
+{
+    return direct_map(info.rsdp);
+}
+
+static void acpis_root_is_kept_and_the_newer_one_wins(void **state)
+{
+    uint8_t old[20], new[40];
+
+    (void)state;
+    memset(old, 1, sizeof(old));
+    memset(new, 2, sizeof(new));
+    add_tag2(6, &(struct map2){ 24, 0, MB, GB - MB, USABLE, 0 }, sizeof(struct map2));
+    assert_null(multiboot_read(MAGIC_2, INFO, &info));
+    assert_int_equal(info.rsdp, 0);
+    add_tag2(14, old, sizeof(old) - 1); /* cut off: as good as none */
+    add_tag2(15, new, BOOT_RSDP_SIZE - 1);
+    assert_null(multiboot_read(MAGIC_2, INFO, &info));
+    assert_int_equal(info.rsdp, 0);
+    add_tag2(14, old, sizeof(old));
+    assert_null(multiboot_read(MAGIC_2, INFO, &info));
+    assert_memory_equal(rsdp(), old, sizeof(old));
+    add_tag2(15, new, sizeof(new));
+    add_tag2(14, old, sizeof(old));
+    assert_null(multiboot_read(MAGIC_2, INFO, &info));
+    assert_memory_equal(rsdp(), new, BOOT_RSDP_SIZE);
+}
+
 static void pages_are_taken_between_everything_else(void **state)
 {
     uint64_t page, last = 0;
@@ -259,6 +290,7 @@ int main(void)
         in_memory(modules_beyond_the_last_are_counted),
         in_memory(what_makes_no_sense_is_refused_with_a_line),
         in_memory(a_tag_cut_off_or_too_small_ends_the_list),
+        in_memory(acpis_root_is_kept_and_the_newer_one_wins),
         in_memory(pages_are_taken_between_everything_else),
         in_memory(a_command_line_that_is_too_long_is_refused_not_cut),
     };
