@@ -171,9 +171,9 @@ static bool slots_are_wrong(const cJSON *guest, const cJSON *end, struct verdict
 }
 
 /*
- * A whole GB was in hand, for a slot that was promised whole; and a kernel finds all that its balloon
- * is to give back in the slot that it was loaded to, because that is little enough. Then another
- * slot must have become one leaf, and been used as one.
+ * A whole GB was in hand, for a slot that was promised whole; and a kernel finds all that its
+ * balloon is to give back in the slot that it was loaded to, because that is little enough. Then
+ * another slot must have become one leaf, and been used as one.
  */
 static bool could_have_whole_slot(const cJSON *guest, const cJSON *phases)
 {
