@@ -45,7 +45,7 @@ static const char help_text[] =
     "  --fragment SIZE       2m or 4k: leave no larger free piece of the host's memory than this\n"
     "the machine under it (not for a disc)\n"
     "  --emulator KIND       qemu (default): SVM; bochs: VMX, 3 GB at most, no eye and no keys\n"
-    "  --accel KIND          auto (default): kvm where /dev/kvm offers nested SVM, else tcg\n"
+    "  --accel KIND          auto (default): kvm where it offers nested SVM or VMX, else tcg\n"
     "  --cpu MODEL           (default EPYC under tcg, host under kvm, corei7_skylake_x in bochs)\n"
     "  --firmware KIND       bios or uefi: start from a disc, as a real machine does (qemu only)\n"
     "  --host-memory SIZE    (default: enough whole GBs for what the guest has)\n"

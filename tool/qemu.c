@@ -34,29 +34,56 @@ static bool kvm_opens(void)
     return true;
 }
 
-/* Whether a KVM guest of this machine may use SVM itself. */
-static bool kvm_nests_svm(void)
-{
-    int fd = open("/sys/module/kvm_amd/parameters/nested", O_RDONLY | O_CLOEXEC);
-    char value = 0;
+/* The two parts of KVM of which a machine has one: AMD's nests SVM, Intel's VMX. */
+enum nesting { NESTING_ABSENT, NESTING_OFF, NESTING_ON };
 
+static enum nesting nesting_of(const char *module)
+{
+    char name[64], value = 0;
+
+    snprintf(name, sizeof name, "/sys/module/%s/parameters/nested", module);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return NESTING_ABSENT;
     ssize_t got = read(fd, &value, 1);
     close(fd);
-    return got == 1 && (value == '1' || value == 'Y');
+    return got == 1 && (value == '1' || value == 'Y') ? NESTING_ON : NESTING_OFF;
+}
+
+static bool kvm_nests(void)
+{
+    return nesting_of("kvm_amd") == NESTING_ON || nesting_of("kvm_intel") == NESTING_ON;
+}
+
+/* GOOD when a KVM guest of this machine may have guests of its own. */
+static enum outcome check_kvm(void)
+{
+    static const char *const modules[] = { "kvm_amd", "kvm_intel" };
+
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
+        if (nesting_of(modules[i]) == NESTING_OFF)
+            return bad_input("--accel kvm: %s does not let a guest have guests; load it anew with "
+                             "nested=1 (modprobe -r %s; modprobe %s nested=1), or use tcg",
+                             modules[i], modules[i], modules[i]);
+    }
+    if (!kvm_nests())
+        return bad_input("--accel kvm: neither kvm_amd nor kvm_intel is loaded; load the one for "
+                         "this processor with nested=1, or use tcg");
+    return kvm_opens() ? GOOD
+                       : bad_input("--accel kvm: cannot open /dev/kvm: %s; join the group kvm, or "
+                                   "use tcg",
+                                   strerror(errno));
 }
 
 static enum outcome choose_accelerator(struct machine *machine, const struct options *options)
 {
     enum accelerator accelerator = options->accelerator;
+    enum outcome outcome = accelerator == ACCEL_KVM ? check_kvm() : GOOD;
 
-    if (accelerator == ACCEL_KVM && !kvm_opens())
-        return bad_input("--accel kvm: cannot open /dev/kvm: %s; use tcg", strerror(errno));
-    if (accelerator == ACCEL_KVM && !kvm_nests_svm())
-        return bad_input("--accel kvm: this machine's KVM does not offer nested SVM; use tcg");
+    if (outcome != GOOD)
+        return outcome;
     if (accelerator == ACCEL_AUTO)
-        accelerator = !options->counted && kvm_opens() && kvm_nests_svm() ? ACCEL_KVM : ACCEL_TCG;
+        accelerator = !options->counted && kvm_opens() && kvm_nests() ? ACCEL_KVM : ACCEL_TCG;
 
     machine->emulator = "qemu";
     machine->accelerator = accelerator == ACCEL_KVM ? "kvm" : "tcg";
