@@ -21,7 +21,7 @@ struct pt_format;
 uint8_t input_first_byte(const struct pt_format *format);
 const struct pt_format *input_format(uint8_t first);
 
-/* Run it, audited after each operation; what was chosen is written down again if record is given. */
+/* Run it, audited after each operation; what was chosen is written down again in a record. */
 void input_run(const uint8_t *bytes, size_t size, struct histogram *histogram,
                struct choices_record *record);
 

@@ -20,8 +20,8 @@ struct shrink_input {
 };
 
 /*
- * Does it still fail? Then the input becomes what was run indeed: an operation may read less than it
- * did, or more, now that others are gone. If it does not fail it may be left in any state.
+ * Does it still fail? Then the input becomes what was run indeed: an operation may read less than
+ * it did, or more, now that others are gone. If it does not fail it may be left in any state.
  */
 struct shrink_judge {
     bool (*fails)(struct shrink_input *input, void *context);

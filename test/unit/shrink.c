@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shrinking, on failures that are made up: bytes that must be together, and real operations out of a
- * seeded run. Refuses to know how a long run goes about it.
+ * Shrinking, on failures that are made up: bytes that must be together, and real operations out of
+ * a seeded run. Refuses to know how a long run goes about it.
  */
 #include "../shrink.h"
 
