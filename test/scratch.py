@@ -4,6 +4,7 @@
 What is a test program, and of which files, is asked of meson. Without sanitizers, and only what an
 edit touches is compiled again. Refuses to know why anything was edited.
 """
+import filecmp
 import json
 import os
 import shutil
@@ -44,9 +45,10 @@ class Workshop:
 
     def __init__(self, build):
         self.place = tempfile.mkdtemp(prefix="podium-scratch-")
-        told = subprocess.check_output(["meson", "introspect", build, "--targets"], text=True)
+        self.tests = [test["name"] for test in self.ask(build, "--tests")
+                      if any(suite.endswith(":engine") for suite in test["suite"])]
         self.sources = {}
-        for target in json.loads(told):
+        for target in self.ask(build, "--targets"):
             name = target["name"].removeprefix("unit_")
             self.sources[name] = [
                 os.path.relpath(file, ROOT)
@@ -69,6 +71,10 @@ class Workshop:
         shutil.rmtree(self.place)
 
     @staticmethod
+    def ask(build, what):
+        return json.loads(subprocess.check_output(["meson", "introspect", build, what], text=True))
+
+    @staticmethod
     def copy_engine(tree):
         for part in ("p2m", "include"):
             shutil.copytree(os.path.join(ROOT, part), os.path.join(tree, part), dirs_exist_ok=True)
@@ -77,7 +83,8 @@ class Workshop:
         object_file = os.path.join(to or self.objects, file.replace("/", "_") + ".o")
         if os.path.exists(object_file):
             return object_file
-        command = ["gcc", *FLAGS, "-c", "-o", object_file, os.path.join(base, file)]
+        command = ["gcc", *FLAGS, f"-ffile-prefix-map={base}=.", "-c", "-o", object_file]
+        command += [os.path.join(base, file)]
         command += [f"-I{path}" for path in (f"{tree}/include", tree, f"{ROOT}/test", ROOT)]
         if subprocess.run(command, capture_output=True).returncode != 0:
             raise CompileError(file)
@@ -116,6 +123,10 @@ class Edited:
         everything = any(file.endswith(".h") for file in edits)
         for file in workshop.engine if everything else edits:
             self.objects[file] = workshop.compile(file, tree, tree, to=self.place)
+
+    def is_same(self, file):
+        """Does the compiler make of it what it made before?"""
+        return filecmp.cmp(self.objects[file], self.workshop.engine_objects[file], shallow=False)
 
     def close(self):
         shutil.rmtree(self.place)

@@ -6,8 +6,6 @@
  */
 #include "trial.h"
 
-#include "watch.h"
-
 static struct watched act(struct trials *trials, enum meddling meddling)
 {
     struct fixture *f = trials->trial.f;
@@ -64,8 +62,7 @@ static void no_bit_that_is_set_just_before_a_store_is_lost(void **state)
         expect_old_or_new(&trials, &watched);
         if (trials.trial.f->debt.flush)
             fixture_settle(trials.trial.f);
-        for (unsigned i = 0; i < watched.writes; i++)
-            trial_expect_dirty(&trials, &watched.write[i]);
+        trial_expect_dirty(&trials, watched.write, watched.writes);
         writes += watched.writes;
     }
     assert_in_range(writes, 50, 100000);
