@@ -4,11 +4,14 @@
 What is a test program, and of which files, is asked of meson. Without sanitizers, and only what an
 edit touches is compiled again. Refuses to know why anything was edited.
 """
+import atexit
 import filecmp
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -45,6 +48,8 @@ class Workshop:
 
     def __init__(self, build):
         self.place = tempfile.mkdtemp(prefix="podium-scratch-")
+        atexit.register(shutil.rmtree, self.place, ignore_errors=True)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         self.tests = [test["name"] for test in self.ask(build, "--tests")
                       if any(suite.endswith(":engine") for suite in test["suite"])]
         self.sources = {}
@@ -66,9 +71,6 @@ class Workshop:
         self.host_objects = [self.compile(f, ROOT, self.tree) for f in self.host]
         self.host_objects.append(self.compile("filter.c", self.place, self.tree))
         self.engine_objects = {f: self.compile(f, self.tree, self.tree) for f in self.engine}
-
-    def close(self):
-        shutil.rmtree(self.place)
 
     @staticmethod
     def ask(build, what):
@@ -132,7 +134,8 @@ class Edited:
         shutil.rmtree(self.place)
 
     def run(self, name, seconds, arguments=(), only=None):
-        """What the test program said, and whether it ended well; of one test, in all formats."""
+        """What the test program said, and how it ended: "well", "badly" or "never". With `only`, of
+        one test, in all formats."""
         program = self.workshop.link(name, self.objects, self.place)
         environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
         if only:
@@ -142,5 +145,6 @@ class Edited:
                                   timeout=seconds, text=True, errors="replace")
         except subprocess.TimeoutExpired as late:
             said = late.stdout or b""
-            return said.decode(errors="replace") if isinstance(said, bytes) else said, False
-        return done.stdout, done.returncode == 0
+            said = said.decode(errors="replace") if isinstance(said, bytes) else said
+            return said, "never"
+        return done.stdout, "badly" if done.returncode else "well"
