@@ -314,8 +314,10 @@ void p2m_host_put_frames(struct p2m *p2m, const struct p2m_frames *frames)
     if (frames->dirty && frames->mfn.mfn + order_frames(frames->order) <= MEMORY_FRAMES_END)
         memset(came_dirty + frames->mfn.mfn, 1, order_frames(frames->order));
     move_tracked(frames->mfn, frames->order, FRAME_OWED, FRAME_CACHED);
-    if (!memory.pod || !pod_accept((struct p2m_locked){ p2m }, memory.pod, frames))
-        move_tracked(frames->mfn, frames->order, FRAME_CACHED, FRAME_HOME);
+    if (memory.pod && pod_accept((struct p2m_locked){ p2m }, memory.pod, frames))
+        return;
+    memory.returned.kept += order_frames(frames->order);
+    move_tracked(frames->mfn, frames->order, FRAME_CACHED, FRAME_HOME);
 }
 
 mfn_t p2m_host_alloc_frames(struct p2m *p2m, unsigned order)

@@ -29,6 +29,7 @@ struct memory_returned {
     struct p2m_frames last;
     uint64_t calls;
     uint64_t frames;
+    uint64_t kept; /* those among them that no PoD cache took */
 };
 
 /* What p2m_host_free_frames was told last, and in sum since memory_reset. */

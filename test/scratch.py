@@ -4,10 +4,14 @@
 What is a test program, and of which files, is asked of meson. Without sanitizers, and only what an
 edit touches is compiled again. Refuses to know why anything was edited.
 """
+import atexit
+import filecmp
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -44,9 +48,12 @@ class Workshop:
 
     def __init__(self, build):
         self.place = tempfile.mkdtemp(prefix="podium-scratch-")
-        told = subprocess.check_output(["meson", "introspect", build, "--targets"], text=True)
+        atexit.register(shutil.rmtree, self.place, ignore_errors=True)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        self.tests = [test["name"] for test in self.ask(build, "--tests")
+                      if any(suite.endswith(":engine") for suite in test["suite"])]
         self.sources = {}
-        for target in json.loads(told):
+        for target in self.ask(build, "--targets"):
             name = target["name"].removeprefix("unit_")
             self.sources[name] = [
                 os.path.relpath(file, ROOT)
@@ -65,8 +72,9 @@ class Workshop:
         self.host_objects.append(self.compile("filter.c", self.place, self.tree))
         self.engine_objects = {f: self.compile(f, self.tree, self.tree) for f in self.engine}
 
-    def close(self):
-        shutil.rmtree(self.place)
+    @staticmethod
+    def ask(build, what):
+        return json.loads(subprocess.check_output(["meson", "introspect", build, what], text=True))
 
     @staticmethod
     def copy_engine(tree):
@@ -77,7 +85,8 @@ class Workshop:
         object_file = os.path.join(to or self.objects, file.replace("/", "_") + ".o")
         if os.path.exists(object_file):
             return object_file
-        command = ["gcc", *FLAGS, "-c", "-o", object_file, os.path.join(base, file)]
+        command = ["gcc", *FLAGS, f"-ffile-prefix-map={base}=.", "-c", "-o", object_file]
+        command += [os.path.join(base, file)]
         command += [f"-I{path}" for path in (f"{tree}/include", tree, f"{ROOT}/test", ROOT)]
         if subprocess.run(command, capture_output=True).returncode != 0:
             raise CompileError(file)
@@ -117,11 +126,16 @@ class Edited:
         for file in workshop.engine if everything else edits:
             self.objects[file] = workshop.compile(file, tree, tree, to=self.place)
 
+    def is_same(self, file):
+        """Does the compiler make of it what it made before?"""
+        return filecmp.cmp(self.objects[file], self.workshop.engine_objects[file], shallow=False)
+
     def close(self):
         shutil.rmtree(self.place)
 
     def run(self, name, seconds, arguments=(), only=None):
-        """What the test program said, and whether it ended well; of one test, in all formats."""
+        """What the test program said, and how it ended: "well", "badly" or "never". With `only`, of
+        one test, in all formats."""
         program = self.workshop.link(name, self.objects, self.place)
         environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
         if only:
@@ -131,5 +145,6 @@ class Edited:
                                   timeout=seconds, text=True, errors="replace")
         except subprocess.TimeoutExpired as late:
             said = late.stdout or b""
-            return said.decode(errors="replace") if isinstance(said, bytes) else said, False
-        return done.stdout, done.returncode == 0
+            said = said.decode(errors="replace") if isinstance(said, bytes) else said
+            return said, "never"
+        return done.stdout, "badly" if done.returncode else "well"

@@ -6,7 +6,6 @@
 #include "trial.h"
 
 #include "verb_cases.h"
-#include "watch.h"
 
 const struct verb_case *const verb_cases[] = {
     verb_cases_map, verb_cases_cache, verb_cases_pod, verb_cases_sweep, NULL,
@@ -108,12 +107,34 @@ int trial_teardown(void **state)
     return pod_teardown(state);
 }
 
-void trial_expect_dirty(const struct trials *trials, const struct written *written)
+unsigned trial_find_written(const struct trials *trials, struct written *written, unsigned room)
 {
-    struct processor_translation now = processor_look(&trials->trial.f->processor, written->gfn);
+    struct fixture *f = trials->trial.f;
+    gfn_t gfn = GFN(0);
+    unsigned count = 0;
+
+    while (gfn.gfn < f->config.end.gfn && count < room) {
+        struct processor_translation seen = processor_look(&f->processor, gfn);
+
+        if (seen.answer == ANSWER_WALKED && seen.dirty)
+            written[count++] = (struct written){ gfn, seen.mfn };
+        gfn = gfn_add(gfn, order_frames(seen.order));
+    }
+    return count;
+}
+
+static bool is_dirty(const struct processor *processor, const struct written *written)
+{
+    struct processor_translation now = processor_look(processor, written->gfn);
     bool is_there = now.answer == ANSWER_WALKED && now.mfn.mfn == written->mfn.mfn;
 
-    if (!(is_there && now.dirty) && !memory_came_back_dirty(written->mfn))
-        TRIAL_FAIL(trials, "gfn %#lx was written, and mfn %#lx is not dirty", written->gfn.gfn,
-                   written->mfn.mfn);
+    return (is_there && now.dirty) || memory_came_back_dirty(written->mfn);
+}
+
+void trial_expect_dirty(const struct trials *trials, const struct written *written, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!is_dirty(&trials->trial.f->processor, &written[i]))
+            TRIAL_FAIL(trials, "gfn %#lx was written, and mfn %#lx is not dirty",
+                       written[i].gfn.gfn, written[i].mfn.mfn);
 }

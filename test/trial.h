@@ -3,12 +3,14 @@
  * Verbs, each as a case that can be tried again and again: what goes before, the verb, and what is
  * claimed of it. Three tests read one table: every store is seen (unit/every_store.c), every debt
  * is dropped once (unit/dropped_debts.c), every allocation fails once (unit/every_allocation.c);
- * and unit/verb_table.c wants each verb of include/p2m/ in it. Refuses to know how any of it is tested.
+ * and unit/verb_table.c wants each verb of include/p2m/ in it. Refuses to know how any of it is
+ * tested.
  */
 #ifndef TEST_TRIAL_H
 #define TEST_TRIAL_H
 
 #include "move_fixture.h"
+#include "watch.h"
 
 /* What a case is tried with, anew each time. */
 struct trial {
@@ -79,9 +81,11 @@ int trial_teardown(void **state);
         "ept: " #test, test, pod_setup_ept, trial_teardown, NULL                                   \
     }
 
-/* What the guest wrote is said to be dirty where it is mapped, or came back so. */
-struct written;
-void trial_expect_dirty(const struct trials *trials, const struct written *written);
+/* What of the map says that it was written; how many leaves. */
+unsigned trial_find_written(const struct trials *trials, struct written *written, unsigned room);
+
+/* What was written is said to be dirty where it is mapped, or came back so. */
+void trial_expect_dirty(const struct trials *trials, const struct written *written, unsigned count);
 
 /* A message that says which. */
 #define TRIAL_FAIL(trials, format, ...)                                                            \

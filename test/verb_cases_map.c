@@ -47,14 +47,26 @@ static void marks_in_frames(struct trial *t)
 
 static void gigabyte_in_2m(struct trial *t)
 {
-    gigabyte(t);
+    map(t->f, HERE, RAM, ORDER_1G);
     must(p2m_split(t->f->locked, HERE, ORDER_2M));
+}
+
+static void gigabyte_in_2m_with_one_written(struct trial *t)
+{
+    gigabyte_in_2m(t);
+    guest_write(t->f, gfn_add(HERE, 0x609), 1);
 }
 
 static void two_megabytes_in_frames(struct trial *t)
 {
-    leaf_of(t, ORDER_2M);
+    map(t->f, HERE, RAM, ORDER_2M);
     must(p2m_split(t->f->locked, HERE, ORDER_4K));
+}
+
+static void two_megabytes_in_frames_with_one_written(struct trial *t)
+{
+    two_megabytes_in_frames(t);
+    guest_write(t->f, gfn_add(HERE, 0x9), 1);
 }
 
 static void empty_table(struct trial *t)
@@ -66,7 +78,7 @@ static void empty_table(struct trial *t)
 
 static void candidates(struct trial *t)
 {
-    gigabyte(t);
+    map(t->f, HERE, RAM, ORDER_1G);
     must(set(t->f, HERE, RAM, ORDER_4K, P2M_RAM_RO));
     must(set(t->f, HERE, RAM, ORDER_4K, P2M_RAM_RW));
     assert_true(p2m_has_candidates(&t->f->p2m));
@@ -294,6 +306,10 @@ const struct verb_case verb_cases_map[] = {
     { "p2m_split", "1 GB into 4 KB", gigabyte, split_4k, ONE, OWES_NOTHING, WANTS_ALL, 0 },
     { "p2m_merge", "4 KB into 2 MB", two_megabytes_in_frames, merge_2m, ONE, OWES, WANTS_ALL, 0 },
     { "p2m_merge", "2 MB into 1 GB", gigabyte_in_2m, merge_1g, ONE, OWES, WANTS_ALL, 0 },
+    { "p2m_merge", "4 KB into 2 MB, one was written",
+      two_megabytes_in_frames_with_one_written, merge_2m, ONE, OWES, WANTS_ALL, 0 },
+    { "p2m_merge", "2 MB into 1 GB, one was written",
+      gigabyte_in_2m_with_one_written, merge_1g, ONE, OWES, WANTS_ALL, 0 },
     { "p2m_merge", "marks", marks_in_frames, merge_2m, ONE, OWES, WANTS_ALL, 0 },
     { "p2m_merge", "nothing", empty_table, merge_2m, ONE, OWES, WANTS_ALL, 0 },
     { "p2m_merge_candidates", "two tables", candidates, merge_all, ONE, OWES, WANTS_ALL, 0 },

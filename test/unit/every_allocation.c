@@ -48,14 +48,25 @@ static void expect_every_page_accounted_for(const struct trials *trials)
         TRIAL_FAIL(trials, "%lu pages taken, %lu known", memory_tables_in_use(), known);
 }
 
+/* What the guest has, what is owed, and what the host has back, but for what it gave since. */
+static uint64_t sum_of_frames(struct fixture *f)
+{
+    struct pod_account account = pod_account(&f->pod);
+
+    return pod_frames(&account) + f->p2m.unpaid.ram + memory_returned().kept +
+           memory_freed().frames - pod_events(&f->pod).taken;
+}
+
 static void refuse_once(struct trials *trials, const struct scarce *scarce, uint64_t nth)
 {
     struct fixture *f = trials->trial.f;
     struct pod_snapshot before;
     enum p2m_error error;
+    uint64_t sum;
 
     trial_begin(trials);
     before = pod_snapshot_take(f);
+    sum = sum_of_frames(f);
     scarce->refuse(nth);
     error = trials->now->act(&trials->trial);
     scarce->refuse(0);
@@ -68,6 +79,8 @@ static void refuse_once(struct trials *trials, const struct scarce *scarce, uint
     }
     expect_pod_sound(f);
     expect_every_page_accounted_for(trials);
+    if (sum_of_frames(f) != sum)
+        TRIAL_FAIL(trials, "%lu frames, not %lu", sum_of_frames(f), sum);
 }
 
 static void refuse_each(struct fixture *f, const struct scarce *scarce, uint64_t at_least)
