@@ -16,6 +16,7 @@
 #define NAME_MAX_LENGTH  31u /* what the hypervisor keeps */
 #define PATIENCE_DEFAULT 10u
 #define PATIENCE_MAX     3600u /* what the hypervisor takes */
+#define CPUS_MAX         8u    /* what it uses */
 
 static const char help_text[] =
     "usage: podium run [options]\n"
@@ -45,6 +46,7 @@ static const char help_text[] =
     "  --emulator KIND       qemu (default): SVM; bochs: VMX, 3 GB at most, no eye and no keys\n"
     "  --accel KIND          auto (default): kvm where /dev/kvm offers nested SVM, else tcg\n"
     "  --cpu MODEL           (default EPYC under tcg, host under kvm, corei7_skylake_x in bochs)\n"
+    "  --cpus NUMBER         of processors, at most 8 (default 1)\n"
     "  --host-memory SIZE    (default: enough whole GBs for what the guest has)\n"
     "  --icount SEED         count instructions, not time: two runs are alike; implies no eye\n"
     "the run\n"
@@ -80,6 +82,7 @@ enum {
     EMULATOR,
     ACCEL,
     CPU,
+    CPUS,
     HOST_MEMORY,
     ICOUNT,
     OUT,
@@ -108,6 +111,7 @@ static const struct option table[] = {
     { "emulator", required_argument, NULL, EMULATOR },
     { "accel", required_argument, NULL, ACCEL },
     { "cpu", required_argument, NULL, CPU },
+    { "cpus", required_argument, NULL, CPUS },
     { "host-memory", required_argument, NULL, HOST_MEMORY },
     { "icount", required_argument, NULL, ICOUNT },
     { "out", required_argument, NULL, OUT },
@@ -246,6 +250,17 @@ static enum outcome parse_seconds(const char *option, const char *text, uint64_t
     return outcome;
 }
 
+static enum outcome parse_cpus(const char *text, uint32_t *cpus)
+{
+    uint64_t number = 0;
+    enum outcome outcome = parse_number("cpus", text, CPUS_MAX, &number);
+
+    if (outcome == GOOD && number == 0)
+        return bad_input("--cpus: 0 processors are no machine at all");
+    *cpus = (uint32_t)number;
+    return outcome;
+}
+
 static enum outcome parse_one(struct options *options, int which, const char *text)
 {
     switch (which) {
@@ -267,6 +282,8 @@ static enum outcome parse_one(struct options *options, int which, const char *te
     case CPU:
         options->cpu = text;
         return GOOD;
+    case CPUS:
+        return parse_cpus(text, &options->cpus);
     case ICOUNT:
         options->counted = true;
         return parse_number("icount", text, INT64_MAX, &options->seed);
@@ -291,6 +308,7 @@ static enum outcome parse_one(struct options *options, int which, const char *te
 static enum outcome set_defaults(struct options *options)
 {
     *options = (struct options){
+        .cpus = 1,
         .patience = PATIENCE_DEFAULT,
         .append = "",
         .name = "linux",
