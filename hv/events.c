@@ -371,5 +371,6 @@ int64_t events_register_info(struct vcpu *vcpu, gfn_t gfn, uint32_t offset)
     __atomic_store_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
     vcpu->info_offset = offset;
     vcpu->info_page = page;
+    processors_kick(vcpu->cpu);
     return 0;
 }

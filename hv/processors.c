@@ -130,7 +130,19 @@ unsigned processors_count(void)
     return count;
 }
 
-/* ---- kicks ---------------------------------------------------------------------------------- */
+/* ---- work and kicks --------------------------------------------------------------------------- */
+
+struct cpu *processors_give(struct vcpu *vcpu)
+{
+    for (unsigned i = 1; i < CPUS_MAX; i++) {
+        if (atomic_load(&cpus[i].state) != CPU_UP || cpus[i].vcpu)
+            continue;
+        cpus[i].vcpu = vcpu;
+        processors_kick(i);
+        return &cpus[i];
+    }
+    return NULL;
+}
 
 void processors_kick(unsigned number)
 {

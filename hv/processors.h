@@ -41,6 +41,14 @@ bool processors_join(void);
 unsigned processors_count(void); /* that are up */
 
 /*
+ * processors_give - an idle processor makes this vCPU, whose registers say where it begins, and
+ * runs it.
+ *   Context: the host's lock held.
+ *   Errors:  NULL when none is idle.
+ */
+struct cpu *processors_give(struct vcpu *vcpu);
+
+/*
  * processors_kick - this processor leaves guest mode, or sleep, and looks again. Not the caller
  * itself: it is looking.
  */
