@@ -130,7 +130,7 @@ unsigned processors_count(void)
     return count;
 }
 
-/* ---- work and kicks --------------------------------------------------------------------------- */
+/* ---- work and kicks ------------------------------------------------------------------------- */
 
 struct cpu *processors_give(struct vcpu *vcpu)
 {

@@ -77,7 +77,7 @@ static int64_t put_in(struct domain *domain, gfn_t gfn, mfn_t mfn, uint64_t valu
     return hypercall_map_error(error);
 }
 
-/* What the guest must not reach any more stays in a debt, and so nobody else's, until it is paid. */
+/* What the guest is to reach no more is in a debt, and so nobody else's until it is paid. */
 static struct p2m_debt stale;
 
 static int64_t remap(struct domain *domain, uint64_t operation, gfn_t gfn, uint64_t value)

@@ -26,8 +26,8 @@ static struct {
 } report __attribute__((aligned(4096)));
 
 /*
- * With interrupts on: of a guest that is entered with them off, the host on VMX ends the run after a
- * millisecond. CPUID makes it enter again.
+ * With interrupts on: of a guest that is entered with them off, the host on VMX ends the run after
+ * a millisecond. CPUID makes it enter again.
  */
 static void read_on(void)
 {
