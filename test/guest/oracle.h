@@ -93,6 +93,7 @@ struct fault {
 };
 struct manual {
     uint64_t accessed, dirty;
+    uint64_t table;     /* an entry that names a new table; but its address */
     uint64_t code_mask; /* of a fault's code; the rest is not defined */
     bool blind;         /* of a malformed entry's fault only the address is told */
     uint64_t (*leaf)(const struct place *place); /* but address, A, D, and software's bits */

@@ -70,6 +70,7 @@ static void ask_leaf(const struct place *leaf)
     lay(leaf, order);
     ABOUT(size, "leaf, as new, split");
     split(leaf, order);
+    ask("entry", manual()->table, entry_value(place_entry(leaf)) & ENTRY_HARDWARE);
     ask_pieces(leaf, order, UNMARKED);
 
     ABOUT(size, "leaf, split, one piece read");

@@ -58,6 +58,7 @@ static uint64_t amd_code(const struct fault *fault)
 
 static const struct manual amd = { .accessed = 1ull << 5,
                                    .dirty = 1ull << 6,
+                                   .table = 0x7, /* P, W, U */
                                    .code_mask = ~0ull,
                                    .leaf = amd_leaf,
                                    .code = amd_code };
@@ -89,6 +90,7 @@ static uint64_t intel_code(const struct fault *fault)
 
 static const struct manual intel = { .accessed = 1ull << 8,
                                      .dirty = 1ull << 9,
+                                     .table = 0x7,       /* R, W, X */
                                      .code_mask = 0x1bf, /* bit 6 is another mode's */
                                      .leaf = intel_leaf,
                                      .code = intel_code,
