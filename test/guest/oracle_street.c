@@ -102,15 +102,27 @@ static void ask_refused(const struct outcome *outcome, const struct place *by, u
         ask("D of what refused", false, !!(entry_value(place_entry(by)) & manual()->dirty));
 }
 
+static bool host_reads(const struct place *place)
+{
+    return has_frames(place) && place->type != MMIO;
+}
+
+/* What is there after a read or a write, which must be what was there before or what was written. */
+static void ask_host(const struct place *own, const struct place *next, enum where where,
+                     const struct outcome *outcome, enum access access)
+{
+    bool written = access == WRITE && !outcome->faulted;
+
+    if (access != FETCH && host_reads(own) && (where != ACROSS || host_reads(next)))
+        ask("the host's view", written ? WRITTEN : where_value(own, next, where),
+            host_peek(where_address(own, access, where)));
+}
+
 static void ask_done(const struct place *own, const struct place *next, enum access access,
                      enum where where)
 {
     enum marks marks = access == WRITE ? MARKED_DIRTY : MARKED;
-    uint64_t address = where_address(own, access, where);
 
-    if (access != FETCH && own->type != MMIO && next->type != MMIO)
-        ask("the host's view", access == WRITE ? WRITTEN : where_value(own, next, where),
-            host_peek(address));
     ask_marks("A and D", own, marks);
     if (has_frames(next))
         ask_marks("A and D next door", next, where == ACROSS ? marks : UNMARKED);
@@ -144,6 +156,7 @@ static void ask_access(const struct place *own, const struct place *next, enum a
     clear_marks(own);
     clear_marks(next);
     outcome = access_at(access, VIEW + address);
+    ask_host(own, next, where, &outcome, access);
     if (refuses(own, access)) {
         ask_refused(&outcome, own, address, access);
     } else if (next_refuses) {

@@ -82,23 +82,24 @@ static const struct wrong intel_wrong[] = {
     { 0 },
 };
 
-static const char *place_name(unsigned place)
-{
-    static const char *const names[] = {
-        "4k leaf", "2m leaf", "1g leaf", "", "", "table at level 1", "table at level 2", "root"
-    };
+struct spot {
+    unsigned place;
+    unsigned level;
+    const char *name;
+};
 
-    for (unsigned i = 0; i < 8; i++)
-        if (place == 1u << i)
-            return names[i];
-    return "";
-}
+static const struct spot one_gb_leaf = { LEAF(2), 2, "1g leaf" };
+static const struct spot two_mb_leaf = { LEAF(1), 1, "2m leaf" };
+static const struct spot small[] = { { LEAF(0), 0, "4k leaf" },
+                                     { TABLE(1), 1, "table at level 1" },
+                                     { TABLE(2), 2, "table at level 2" },
+                                     { TABLE(3), 3, "root" } };
 
 /* A wrong root is met by the walk to the program's own next instruction, which is a write. */
-static void ask_one(const struct wrong *wrong, unsigned place, enum access access)
+static void ask_one(const struct wrong *wrong, const struct spot *spot, enum access access)
 {
-    bool root = place == TABLE(3);
-    struct entry entry = { AT, place < TABLE(0) ? 0 : 3 };
+    bool root = spot->place == TABLE(3);
+    struct entry entry = { AT, spot->level };
     struct fault fault = { .address = root ? house_root() : AT,
                            .access = root ? WRITE : access,
                            .rights = wrong->rights,
@@ -107,9 +108,7 @@ static void ask_one(const struct wrong *wrong, unsigned place, enum access acces
                            .walk = root };
     struct outcome outcome;
 
-    for (entry.level = 0; place != LEAF(entry.level) && place != TABLE(entry.level);)
-        entry.level++;
-    ABOUT(place_name(place), "with", wrong->name, access_name(access));
+    ABOUT(spot->name, "with", wrong->name, access_name(access));
     outcome = access_with(access, VIEW + AT, entry, wrong->mask);
     if (wrong->verdict != PRESENT || !(wrong->rights & fault.access))
         ask_fault(&outcome, &fault);
@@ -118,27 +117,26 @@ static void ask_one(const struct wrong *wrong, unsigned place, enum access acces
 }
 
 /* The root is walked for everything: one access is as good as three. */
-static void ask_place(unsigned place)
+static void ask_spot(const struct spot *spot)
 {
     const struct wrong *wrong = processor_is_intel() ? intel_wrong : amd_wrong;
+    unsigned count = spot->place == TABLE(3) ? 1 : ACCESSES;
 
     for (; wrong->name; wrong++)
-        for (unsigned i = 0; wrong->places & place && i < (place == TABLE(3) ? 1 : ACCESSES); i++) {
+        for (unsigned i = 0; wrong->places & spot->place && i < count; i++) {
             host_plant(AT, accesses[i] == FETCH ? 0xc3 : WRITTEN);
-            ask_one(wrong, place, accesses[i]);
+            ask_one(wrong, spot, accesses[i]);
         }
 }
 
 void ask_wrong(void)
 {
-    ask_place(LEAF(2));
+    ask_spot(&one_gb_leaf);
     check(host_split(FRAME(AT), ORDER_2M) == 0, "split refused", AT);
-    ask_place(LEAF(1));
+    ask_spot(&two_mb_leaf);
     check(host_split(FRAME(AT), ORDER_4K) == 0, "split refused", AT);
-    ask_place(LEAF(0));
-    ask_place(TABLE(1));
-    ask_place(TABLE(2));
-    ask_place(TABLE(3));
+    for (unsigned i = 0; i < sizeof(small) / sizeof(small[0]); i++)
+        ask_spot(&small[i]);
     check(host_merge(FRAME(AT), ORDER_2M) == 0, "merge refused", AT);
     check(host_has_merged(FRAME(AT), ORDER_1G), "merge refused", AT);
 }
