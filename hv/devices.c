@@ -48,22 +48,6 @@ static bool uart_answers(uint16_t port)
     return in8(port + UART_SCRATCH) == 0xa5;
 }
 
-void uart_init(void)
-{
-    for (struct uart_state *uart = uart_state; uart < uart_state + UARTS; uart++) {
-        uart->present = uart_answers(uart->port);
-        if (!uart->present)
-            continue;
-        out8(uart->port + UART_INTERRUPTS, 0);
-        out8(uart->port + UART_LINE_CONTROL, UART_DLAB);
-        out8(uart->port + UART_DATA, 1); /* 115200 baud */
-        out8(uart->port + UART_INTERRUPTS, 0);
-        out8(uart->port + UART_LINE_CONTROL, UART_8N1);
-        out8(uart->port + UART_FIFO, 0x07);          /* on, and both emptied */
-        out8(uart->port + UART_MODEM_CONTROL, 0x03); /* DTR, RTS */
-    }
-}
-
 bool uart_present(enum uart uart)
 {
     return uart_state[uart].present;
@@ -113,6 +97,23 @@ static void uart_say(enum uart uart, const char *text)
 {
     while (*text)
         uart_put(uart, *text++);
+}
+
+void uart_init(void)
+{
+    for (struct uart_state *uart = uart_state; uart < uart_state + UARTS; uart++) {
+        uart->present = uart_answers(uart->port);
+        if (!uart->present)
+            continue;
+        out8(uart->port + UART_INTERRUPTS, 0);
+        out8(uart->port + UART_LINE_CONTROL, UART_DLAB);
+        out8(uart->port + UART_DATA, 1); /* 115200 baud */
+        out8(uart->port + UART_INTERRUPTS, 0);
+        out8(uart->port + UART_LINE_CONTROL, UART_8N1);
+        out8(uart->port + UART_FIFO, 0x07);          /* on, and both emptied */
+        out8(uart->port + UART_MODEM_CONTROL, 0x03); /* DTR, RTS */
+    }
+    uart_say(UART_RECORDS, "\n"); /* a firmware may have left a line unfinished there */
 }
 
 /* ---- local APIC ----------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #define BOOT_TAKEN_MAX   32
 #define BOOT_MODULES_MAX 8
 #define BOOT_LINE_SIZE   4096
+#define BOOT_RSDP_SIZE   36 /* ACPI's root pointer; 20 of these bytes before ACPI 2 */
 
 /* What boot.S maps; everything that the loader hands over lies below it. */
 #define BOOT_MAP_END 0x100000000ull
@@ -30,6 +31,8 @@ struct boot_info {
     unsigned modules_given;            /* may be more */
     char command_line[BOOT_LINE_SIZE]; /* as given: some loaders put the image's name first */
     bool command_line_cut;
+    uint64_t rsdp; /* machine address of a copy in here, unchecked; 0: the loader gave none */
+    uint8_t rsdp_copy[BOOT_RSDP_SIZE];
 };
 
 /*

@@ -123,14 +123,15 @@ static void wait_for_host_command(struct domain *domain)
 /* What only a walk can tell. */
 struct look {
     uint64_t runs; /* stretches of RAM whose machine frames follow one another: fewer is better */
-    uint64_t untouched; /* 4K frames of RAM under leaves whose A is clear */
+    uint64_t untouched;  /* 4K frames of RAM under leaves whose A is clear */
+    uint64_t touched_1g; /* leaves of 1 GB whose A is set */
 };
 
 static struct look look_at(struct domain *domain)
 {
     struct p2m_locked locked = p2m_lock(&domain->p2m);
     struct p2m_entry before = { .type = P2M_INVALID };
-    struct look look = { 0, 0 };
+    struct look look = { 0 };
     gfn_t gfn = GFN(0);
 
     while (gfn.gfn < domain->end.gfn) {
@@ -140,6 +141,7 @@ static struct look look_at(struct domain *domain)
         if (p2m_type_class(entry.type) == P2M_CLASS_RAM) {
             look.runs += before.type != entry.type || follows != entry.mfn.mfn;
             look.untouched += entry.accessed ? 0 : order_frames(entry.order);
+            look.touched_1g += entry.accessed && entry.order == ORDER_1G;
         }
         before = entry;
         gfn = gfn_add(gfn, order_frames(entry.order));
@@ -183,11 +185,11 @@ void report_phase(struct domain *domain, enum phase phase)
     struct look look = look_at(domain);
 
     write("{\"record\":\"phase\",\"guest\":%u,\"name\":\"%s\",\"ram_1g\":%lu,\"ram_2m\":%lu,"
-          "\"ram_4k\":%lu,\"special\":%lu,\"runs\":%lu,\"untouched_frames\":%lu,\"faults\":%lu,"
-          "\"table_pages\":%lu,\"root\":%lu,\"guest_ns\":%lu,",
+          "\"ram_4k\":%lu,\"special\":%lu,\"runs\":%lu,\"untouched_frames\":%lu,\"touched_1g\":%lu,"
+          "\"faults\":%lu,\"table_pages\":%lu,\"root\":%lu,\"guest_ns\":%lu,",
           domain->id, phase_name(phase), counts.ram[2], counts.ram[1], counts.ram[0], special,
-          look.runs, look.untouched, domain->faults, counts.tables, p2m_root_address(&domain->p2m),
-          guest_time_ns(domain));
+          look.runs, look.untouched, look.touched_1g, domain->faults, counts.tables,
+          p2m_root_address(&domain->p2m), guest_time_ns(domain));
     write_pod(domain, &counts);
     write_end();
     wait_for_host_command(domain);

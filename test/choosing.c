@@ -20,7 +20,7 @@ bool one_in(struct run *run, uint64_t times)
 
 bool is_in_mood(const struct run *run, enum mood mood)
 {
-    return (run->world.now.number >> 11) % MOODS == mood;
+    return run->mood == mood;
 }
 
 static uint64_t choose_place_in_table(struct run *run)

@@ -27,11 +27,12 @@
 /* Present, superpage, and misaligned to both formats: nobody can take it for an entry. */
 #define POISON ((uint64_t)0xa5a5a5a5a5a5a5a5)
 
-/* The machine's memory, and two bytes a frame: its state, and whether anybody may have written to
- * it. Mapped once, forgotten with every reset. */
+/* The machine's memory, and three bytes a frame: its state, whether anybody may have written to
+ * it, and whether it came back as written. Mapped once, forgotten with every reset. */
 static char *arena;
 static uint8_t *frame_state;
 static uint8_t *is_used;
+static uint8_t *came_dirty;
 
 /* The blocks of one order that may be given lie in one run, above what tests map themselves; they
  * are looked for in turn. */
@@ -53,7 +54,8 @@ static struct {
     uint32_t free[MEMORY_TABLES]; /* a ring */
     uint32_t free_first, free_count;
     uint64_t tables_in_use;
-    uint64_t fail_in;
+    uint64_t fail_in, fail_frames_in;
+    struct memory_asked asked;
     bool tracking;
     struct memory_returned returned;
     struct memory_freed freed;
@@ -89,11 +91,13 @@ void memory_reset(void)
         arena = map(MEMORY_FRAMES_END << FRAME_SHIFT);
         frame_state = map(MEMORY_FRAMES_END);
         is_used = map(MEMORY_FRAMES_END);
+        came_dirty = map(MEMORY_FRAMES_END);
     }
     ASAN_UNPOISON_MEMORY_REGION(arena, (size_t)MEMORY_TABLES * FRAME_SIZE);
     forget(arena, MEMORY_FRAMES_END << FRAME_SHIFT);
     forget(frame_state, MEMORY_FRAMES_END);
     forget(is_used, MEMORY_FRAMES_END);
+    forget(came_dirty, MEMORY_FRAMES_END);
     memset(&memory, 0, sizeof(memory));
     memcpy(memory.gift, all_gifts, sizeof(all_gifts));
     for (uint32_t i = 1; i < MEMORY_TABLES; i++)
@@ -172,6 +176,16 @@ void memory_fail_allocation(uint64_t nth)
     memory.fail_in = nth;
 }
 
+void memory_fail_frames(uint64_t nth)
+{
+    memory.fail_frames_in = nth;
+}
+
+struct memory_asked memory_asked(void)
+{
+    return memory.asked;
+}
+
 void memory_track_frames(void)
 {
     memory.tracking = true;
@@ -204,6 +218,12 @@ struct memory_returned memory_returned(void)
     return memory.returned;
 }
 
+bool memory_came_back_dirty(mfn_t mfn)
+{
+    assert_true(mfn.mfn < MEMORY_FRAMES_END);
+    return came_dirty[mfn.mfn];
+}
+
 void memory_give_frames(unsigned order, uint64_t blocks)
 {
     memory.gift[order_size(order)].blocks = blocks;
@@ -233,6 +253,7 @@ mfn_t p2m_host_alloc_table(struct p2m *p2m)
     mfn_t table;
 
     (void)p2m;
+    memory.asked.tables++;
     if (memory.fail_in > 0 && --memory.fail_in == 0)
         return INVALID_MFN;
     if (memory.free_count == 0)
@@ -290,9 +311,13 @@ void p2m_host_put_frames(struct p2m *p2m, const struct p2m_frames *frames)
     memory.returned.last = *frames;
     memory.returned.calls++;
     memory.returned.frames += order_frames(frames->order);
+    if (frames->dirty && frames->mfn.mfn + order_frames(frames->order) <= MEMORY_FRAMES_END)
+        memset(came_dirty + frames->mfn.mfn, 1, order_frames(frames->order));
     move_tracked(frames->mfn, frames->order, FRAME_OWED, FRAME_CACHED);
-    if (!memory.pod || !pod_accept((struct p2m_locked){ p2m }, memory.pod, frames))
-        move_tracked(frames->mfn, frames->order, FRAME_CACHED, FRAME_HOME);
+    if (memory.pod && pod_accept((struct p2m_locked){ p2m }, memory.pod, frames))
+        return;
+    memory.returned.kept += order_frames(frames->order);
+    move_tracked(frames->mfn, frames->order, FRAME_CACHED, FRAME_HOME);
 }
 
 mfn_t p2m_host_alloc_frames(struct p2m *p2m, unsigned order)
@@ -301,6 +326,9 @@ mfn_t p2m_host_alloc_frames(struct p2m *p2m, unsigned order)
     uint64_t step = order_frames(order), tries = (gift->end - gift->from) / step;
 
     (void)p2m;
+    memory.asked.frames++;
+    if (memory.fail_frames_in > 0 && --memory.fail_frames_in == 0)
+        return INVALID_MFN;
     if (gift->blocks == 0)
         return INVALID_MFN;
     while (tries-- > 0) {

@@ -29,6 +29,7 @@ struct memory_returned {
     struct p2m_frames last;
     uint64_t calls;
     uint64_t frames;
+    uint64_t kept; /* those among them that no PoD cache took */
 };
 
 /* What p2m_host_free_frames was told last, and in sum since memory_reset. */
@@ -59,8 +60,16 @@ mfn_t memory_find_used(mfn_t mfn, uint64_t frames);
 bool memory_is_table(mfn_t mfn);
 uint64_t memory_tables_in_use(void);
 
-/* The nth allocation from now fails, and only that one; 0: none does. */
+/* The nth allocation from now fails, and only that one; 0: none does. Of table pages, of frames. */
 void memory_fail_allocation(uint64_t nth);
+void memory_fail_frames(uint64_t nth);
+
+/* How often the engine has asked since memory_reset. */
+struct memory_asked {
+    uint64_t tables;
+    uint64_t frames;
+};
+struct memory_asked memory_asked(void);
 
 /* From now on p2m_host_put_frames takes owed frames only, and they are at home then. */
 void memory_track_frames(void);
@@ -69,6 +78,9 @@ enum frame_state memory_frame_state(mfn_t mfn);
 bool memory_frames_are(mfn_t mfn, uint64_t frames, enum frame_state state);
 
 struct memory_returned memory_returned(void);
+
+/* Has this frame come back from the map as one that was written? */
+bool memory_came_back_dirty(mfn_t mfn);
 
 /* From now on the host has this many blocks of the order to give to a PoD cache; at first, none.
  * They lie side by side, and do not read as zero. */

@@ -118,8 +118,11 @@ static struct processor_translation walk(const struct processor *processor, stru
             return fault(ANSWER_MALFORMED);
         walker->path[walker->level] = entry_at(processor, walker);
         entry = *walker->path[walker->level];
-        if (!is_present(processor, entry))
-            return fault(ANSWER_NOT_PRESENT);
+        if (!is_present(processor, entry)) {
+            found = fault(ANSWER_NOT_PRESENT);
+            found.order = level_bits(walker->level);
+            return found;
+        }
         if (is_malformed(processor, entry, walker->level))
             return fault(ANSWER_MALFORMED);
         walker->rights &= rights_of(processor, entry);
@@ -152,6 +155,21 @@ struct processor_translation processor_look(const struct processor *processor, g
     struct walker walker = walk_from_root(processor, gfn);
 
     return walk(processor, &walker, 0);
+}
+
+struct processor_translation processor_look_along(const struct processor *processor, gfn_t gfn,
+                                                  mfn_t table[PROCESSOR_LEVELS + 1])
+{
+    struct walker walker = walk_from_root(processor, gfn);
+    struct processor_translation found = walk(processor, &walker, 0);
+
+    for (unsigned level = 1; level <= PROCESSOR_LEVELS; level++) {
+        const char *at = (const char *)walker.path[level];
+
+        table[level] =
+            at ? MFN((uint64_t)(at - processor->direct_map) >> FRAME_SHIFT) : INVALID_MFN;
+    }
+    return found;
 }
 
 /* ---- the caches ----------------------------------------------------------------------------- */
@@ -234,6 +252,21 @@ static void set_bits(const struct processor *processor, const struct walker *wal
             *walker->path[level] |= accessed_bit(processor);
     if (access == ACCESS_WRITE)
         *walker->path[walker->level] |= dirty_bit(processor);
+}
+
+struct processor_translation processor_write_below(const struct processor *processor, gfn_t gfn,
+                                                   mfn_t table, unsigned level)
+{
+    struct walker walker = { .gfn = gfn,
+                             .table = table.mfn << FRAME_SHIFT,
+                             .level = level,
+                             .rights = ALL,
+                             .accessed = true };
+    struct processor_translation found = walk(processor, &walker, ACCESS_WRITE);
+
+    if (found.answer == ANSWER_WALKED)
+        set_bits(processor, &walker, ACCESS_WRITE);
+    return found;
 }
 
 static struct processor_translation from_cache(const struct processor_leaf *leaf, gfn_t gfn)

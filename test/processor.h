@@ -26,7 +26,7 @@ enum processor_answer {
 struct processor_translation {
     enum processor_answer answer;
     mfn_t mfn;
-    unsigned order;
+    unsigned order;  /* of ANSWER_NOT_PRESENT, too: so much is not */
     unsigned rights; /* ACCESS_READ | ACCESS_WRITE | ACCESS_EXECUTE */
     bool accessed;   /* every entry on the path has A */
     bool dirty;
@@ -70,6 +70,15 @@ struct processor_translation processor_load(struct processor *processor, gfn_t g
 
 /* What the tables say, from the root; changes neither the tables nor the caches. */
 struct processor_translation processor_look(const struct processor *processor, gfn_t gfn);
+
+/* The same, and the table pages that it was read from, by level, 4 to 1; INVALID_MFN for none. */
+#define PROCESSOR_LEVELS 4u
+struct processor_translation processor_look_along(const struct processor *processor, gfn_t gfn,
+                                                  mfn_t table[PROCESSOR_LEVELS + 1]);
+
+/* One write that begins at this table, as if a cached upper entry had led there. */
+struct processor_translation processor_write_below(const struct processor *processor, gfn_t gfn,
+                                                   mfn_t table, unsigned level);
 
 /* Forget everything. */
 void processor_flush(struct processor *processor);

@@ -9,9 +9,20 @@
 #include "choices.h"
 #include "world.h"
 
+/* A mood holds for some thousands of operations, and comes back. */
+enum mood {
+    MOOD_NONE,
+    MOOD_DEBTS, /* debts run full */
+    MOOD_EMPTY, /* superpages come and go, and the tables above them with them */
+    MOOD_LARGE, /* superpages */
+    MOOD_PINS,  /* pins run full, over superpages too */
+    MOODS
+};
+
 struct run {
     struct world world;
     struct choices choices;
+    enum mood mood;
     struct histogram *histogram;
     struct p2m_debt *debt; /* of this operation */
     struct p2m_debt before;
@@ -23,15 +34,6 @@ struct run {
 
 bool one_in(struct run *run, uint64_t times);
 
-/* A mood holds for some thousands of operations, and comes back. */
-enum mood {
-    MOOD_NONE,
-    MOOD_DEBTS, /* debts run full */
-    MOOD_EMPTY, /* superpages come and go, and the tables above them with them */
-    MOOD_LARGE, /* superpages */
-    MOOD_PINS,  /* pins run full, over superpages too */
-    MOODS
-};
 bool is_in_mood(const struct run *run, enum mood mood);
 
 gfn_t choose_gfn(struct run *run);

@@ -49,6 +49,8 @@ void verbs_run(const struct verbs_plan *plan, struct histogram *histogram)
     world_create(&run.world, plan->format);
     for (uint64_t i = 1; i <= plan->operations && !choices_ended(&run.choices); i++) {
         run.world.now.number = i;
+        choices_mark(&run.choices);
+        run.mood = (enum mood)choose_given(&run.choices, (i >> 11) % MOODS, MOODS);
         do_next(&run);
         if (i % plan->check_every == 0)
             world_check_all(&run.world);

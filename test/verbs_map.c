@@ -200,7 +200,9 @@ void do_split(struct run *run)
 {
     unsigned order = 9 * (unsigned)choose(&run->choices, 2);
 
-    split_at(run, choose_any_gfn(run), one_in(run, 12) ? choose_order(run) : order);
+    if (one_in(run, 12))
+        order = choose_order(run);
+    split_at(run, choose_any_gfn(run), order);
 }
 
 static enum outcome forecast_merge(const struct run *run)

@@ -232,7 +232,7 @@ void do_sweep(struct run *run)
 {
     do
         do_step(run);
-    while (one_in(run, 2));
+    while (!choices_ended(&run->choices) && one_in(run, 2));
 }
 
 void release_at(struct run *run, gfn_t gfn)

@@ -36,11 +36,12 @@ void world_destroy(struct world *world)
     struct p2m_debt last = P2M_NO_DEBT;
     uint64_t generation;
 
-    for (uint64_t i = 0; i < MODEL_FRAMES; i++) {
+    for (uint64_t i = 0, frames; i < MODEL_FRAMES; i += frames) {
         struct model_cell cell = model_at(&world->model, model_gfn(i));
 
+        frames = order_frames(cell.order < ORDER_1G ? cell.order : ORDER_1G);
         if (mfn_is_valid(cell.mfn))
-            memory_move_frames(cell.mfn, 1, FRAME_OWED);
+            memory_move_frames(cell.mfn, frames, FRAME_OWED);
     }
     while (world->grant_count > 0)
         pod_clean_end(world->locked, &world->pod, &world->grant[--world->grant_count].grant);

@@ -41,8 +41,8 @@ enum outcome bochs_choose(struct machine *machine, const struct options *options
 
 /*
  * The display is one that nobody looks at and that waits for nobody; and no sound: a computer
- * without a sound card ends Debian's Bochs with a buffer overflow of its own. An instruction counts as
- * 20 ns, about what it takes: the guest's clock and ours are then not far apart.
+ * without a sound card ends Debian's Bochs with a buffer overflow of its own. An instruction counts
+ * as 20 ns, about what it takes: the guest's clock and ours are then not far apart.
  */
 static void write_settings(FILE *file, const struct machine *machine, const struct serial *serial)
 {

@@ -57,7 +57,8 @@ static void add_hypervisors_words(struct line *line, const struct options *optio
 static void add_guests_words(struct line *line, const struct options *options)
 {
     add(line, "-- console=hvc0 quiet");
-    if (options->emulator == EMULATOR_QEMU && terminal_gives_shell())
+    if (options->purpose == PURPOSE_RUN && options->emulator == EMULATOR_QEMU &&
+        terminal_gives_shell())
         add(line, " podium.shell");
     if (options->fill)
         add(line, " podium.fill=%llu", (unsigned long long)(options->fill / MB));

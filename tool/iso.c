@@ -90,12 +90,17 @@ static enum outcome make_tree(const struct machine *machine, const char *directo
 /* The disc holds copies: these only take room. An old initrd would not hurt, nor what stays. */
 static void remove_tree(const char *directory)
 {
+    static const char *const directories[] = { TREE "/boot/grub", TREE "/boot", TREE };
     static const char *const files[] = { "grub/grub.cfg", "podium.elf", "guest", "initrd" };
     char name[NAME_SIZE];
 
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         snprintf(name, sizeof name, "%.4000s/" TREE "/boot/%s", directory, files[i]);
         unlink(name);
+    }
+    for (size_t i = 0; i < sizeof directories / sizeof directories[0]; i++) {
+        name_in(name, directory, directories[i]);
+        rmdir(name);
     }
 }
 
@@ -105,7 +110,7 @@ static enum outcome press(const char *directory)
     char log[NAME_SIZE];
     struct process process = {
         .words = words,
-        .package = "grub-common, with grub-pc-bin, xorriso and mtools",
+        .package = "grub-common, with grub-pc-bin, grub-efi-amd64-bin, xorriso and mtools",
         .directory = directory,
         .log = log,
         .in = -1,
@@ -114,7 +119,7 @@ static enum outcome press(const char *directory)
     pid_t pid;
     int status = -1;
 
-    name_in(log, directory, "mkrescue.log");
+    name_in(log, directory, ISO_LOG);
     enum outcome outcome = process_start(&process, &pid);
     if (outcome != GOOD)
         return outcome;

@@ -9,9 +9,11 @@
 #include "qemu.h"
 
 #define ISO_NAME "podium.iso"
+#define ISO_LOG  "mkrescue.log"
 
 /*
- * iso_make - "<directory>/podium.iso": GRUB, the hypervisor, the modules, the command line.
+ * iso_make - "<directory>/podium.iso": GRUB, for BIOS and for UEFI, the hypervisor, the modules,
+ * the command line. What its maker said is in the log beside it.
  *   Errors: BAD_INPUT, FAILED; said in one line.
  */
 enum outcome iso_make(const struct machine *machine, const char *directory);

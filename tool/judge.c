@@ -14,6 +14,8 @@
 #define STATUS_GOOD      33
 #define STATUS_BAD_INPUT 37
 
+#define FIRST_SLOT_GIVES 196608.0 /* 4K frames: three quarters of it */
+
 #define STATUS_REFUSED 1 /* the emulator's own, when it cannot begin */
 
 struct verdict {
@@ -168,6 +170,22 @@ static bool slots_are_wrong(const cJSON *guest, const cJSON *end, struct verdict
                 text_of(guest, "name"), reasons, leaves, slots);
 }
 
+/*
+ * A whole GB was in hand, for a slot that was promised whole; and a kernel finds all that its
+ * balloon is to give back in the slot that it was loaded to, because that is little enough. Then
+ * another slot must have become one leaf, and been used as one.
+ */
+static bool could_have_whole_slot(const cJSON *guest, const cJSON *phases)
+{
+    const cJSON *built = cJSON_GetObjectItemCaseSensitive(phases, "built");
+    const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(guest, "reasons");
+    double owed = report_number(guest, "maxmem_frames") - report_number(guest, "memory_frames");
+
+    return cJSON_HasObjectItem(phases, "ballooned") && owed > 0 && owed <= FIRST_SLOT_GIVES &&
+           report_number(built, "cache_1g") > 0 && report_number(built, "pod_1g") > 0 &&
+           !cJSON_HasObjectItem(reasons, "no_1g_processor");
+}
+
 static bool guest_is_wrong(const cJSON *guest, const struct closing *closing,
                            struct verdict *verdict)
 {
@@ -188,6 +206,10 @@ static bool guest_is_wrong(const cJSON *guest, const struct closing *closing,
                     report_number(guest, "audit_errors"));
     if (slots_are_wrong(guest, end, verdict))
         return true;
+    if (closing->guest == GUEST_DEFAULT && could_have_whole_slot(guest, phases) &&
+        report_number(end, "touched_1g") == 0)
+        return find(verdict, FAILED,
+                    "guest %s could have used a slot in one leaf of 1 GB, and has none", name);
     return phases_are_wrong(guest, closing->eye, verdict);
 }
 

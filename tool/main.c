@@ -7,12 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disc.h"
 #include "options.h"
 #include "run.h"
 
 static const char help_text[] =
     "usage: podium run [options]     boot a kernel on the Podium hypervisor, and report\n"
-    "       podium run --help        its options\n"
+    "       podium iso --out FILE [options]    write a disc that does so on a real machine\n"
+    "       podium run --help        their options\n"
     "       podium --version\n"
     "\n"
     "exit status: 0 all well; 1 the guest or the host failed; 2 the request makes no sense.\n";
@@ -43,14 +45,16 @@ static enum outcome obey(int count, char **words)
         puts("podium " PODIUM_VERSION);
         return GOOD;
     }
-    if (strcmp(verb, "run") != 0)
+    if (strcmp(verb, "iso") == 0)
+        options.purpose = PURPOSE_DISC;
+    else if (strcmp(verb, "run") != 0)
         return *verb ? bad_input("no such command: %s (podium --help)", verb)
                      : bad_input("which command? (podium --help)");
 
     enum outcome outcome = options_parse(&options, count - 1, words + 1, &help);
     if (outcome != GOOD || help)
         return outcome;
-    return run(&options);
+    return options.purpose == PURPOSE_DISC ? disc(&options) : run(&options);
 }
 
 int main(int count, char **words)

@@ -19,8 +19,10 @@
 
 static const char help_text[] =
     "usage: podium run [options]\n"
+    "       podium iso --out FILE [options]\n"
     "Boot a Linux kernel as a guest of the Podium hypervisor, in an emulator, and report what its\n"
-    "memory looked like.\n"
+    "memory looked like; or write a disc that does so on a real machine, started by its BIOS or\n"
+    "UEFI, with the console on its first serial port (see docs/real-machines.md).\n"
     "\n"
     "the guest\n"
     "  --memory SIZE         what it has: 2048M, 2G, ... (default 2G; in bochs 1G)\n"
@@ -41,10 +43,11 @@ static const char help_text[] =
     "the hypervisor\n"
     "  --max-order SIZE      1g, 2m or 4k: no larger pages than this\n"
     "  --fragment SIZE       2m or 4k: leave no larger free piece of the host's memory than this\n"
-    "the machine under it\n"
+    "the machine under it (not for a disc)\n"
     "  --emulator KIND       qemu (default): SVM; bochs: VMX, 3 GB at most, no eye and no keys\n"
-    "  --accel KIND          auto (default): kvm where /dev/kvm offers nested SVM, else tcg\n"
+    "  --accel KIND          auto (default): kvm where it offers nested SVM or VMX, else tcg\n"
     "  --cpu MODEL           (default EPYC under tcg, host under kvm, corei7_skylake_x in bochs)\n"
+    "  --firmware KIND       bios or uefi: start from a disc, as a real machine does (qemu only)\n"
     "  --host-memory SIZE    (default: enough whole GBs for what the guest has)\n"
     "  --icount SEED         count instructions, not time: two runs are alike; implies no eye\n"
     "the run\n"
@@ -80,6 +83,7 @@ enum {
     EMULATOR,
     ACCEL,
     CPU,
+    FIRMWARE,
     HOST_MEMORY,
     ICOUNT,
     OUT,
@@ -108,6 +112,7 @@ static const struct option table[] = {
     { "emulator", required_argument, NULL, EMULATOR },
     { "accel", required_argument, NULL, ACCEL },
     { "cpu", required_argument, NULL, CPU },
+    { "firmware", required_argument, NULL, FIRMWARE },
     { "host-memory", required_argument, NULL, HOST_MEMORY },
     { "icount", required_argument, NULL, ICOUNT },
     { "out", required_argument, NULL, OUT },
@@ -183,6 +188,7 @@ static enum outcome parse_choice(struct options *options, int which, const char 
     static const char *const sizes[] = { "1g", "2m", "4k", NULL };
     static const char *const accelerators[] = { "auto", "tcg", "kvm", NULL };
     static const char *const emulators[] = { "qemu", "bochs", NULL };
+    static const char *const firmwares[] = { "bios", "uefi", NULL };
     static const char *const switches[] = { "on", "off", NULL };
     enum outcome outcome;
     unsigned index;
@@ -207,6 +213,10 @@ static enum outcome parse_choice(struct options *options, int which, const char 
     case ACCEL:
         outcome = parse_word("accel", text, accelerators, &index);
         options->accelerator = (enum accelerator)index;
+        return outcome;
+    case FIRMWARE:
+        outcome = parse_word("firmware", text, firmwares, &index);
+        options->firmware = (enum firmware)(FIRMWARE_BIOS + index);
         return outcome;
     default:
         outcome = parse_word("emulator", text, emulators, &index);
@@ -291,6 +301,7 @@ static enum outcome parse_one(struct options *options, int which, const char *te
 static enum outcome set_defaults(struct options *options)
 {
     *options = (struct options){
+        .purpose = options->purpose,
         .patience = PATIENCE_DEFAULT,
         .append = "",
         .name = "linux",
@@ -337,6 +348,13 @@ static enum outcome check_amounts(const struct options *options)
     return GOOD;
 }
 
+static bool names_machine(const struct options *options)
+{
+    return options->emulator != EMULATOR_QEMU || options->accelerator != ACCEL_AUTO ||
+           options->cpu || options->firmware || options->host_memory || options->counted ||
+           options->eye != EYE_IF_TIMED || options->raise || options->timeout;
+}
+
 static enum outcome check_together(const struct options *options)
 {
     if ((options->fill || options->fill_zeroes) && !options_for_default_guest(options))
@@ -351,8 +369,14 @@ static enum outcome check_together(const struct options *options)
                          "run to run; leave out one of --icount and --raise");
     if (options->emulator == EMULATOR_BOCHS &&
         (options->counted || options->eye == EYE_ALWAYS || options->raise ||
-         options->accelerator != ACCEL_AUTO))
-        return bad_input("--emulator bochs: it has no --icount, no --eye, no --raise, no --accel");
+         options->accelerator != ACCEL_AUTO || options->firmware))
+        return bad_input("--emulator bochs: it has no --icount, no --eye, no --raise, no --accel, "
+                         "no --firmware");
+    if (options->purpose == PURPOSE_DISC && names_machine(options))
+        return bad_input("podium iso: a disc is for any machine; leave out what is about the "
+                         "machine or the run (podium iso --help)");
+    if (options->purpose == PURPOSE_DISC && options->out == options->out_beside)
+        return bad_input("podium iso: to which file? --out FILE");
     return check_amounts(options);
 }
 

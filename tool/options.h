@@ -15,6 +15,8 @@
 enum accelerator { ACCEL_AUTO, ACCEL_TCG, ACCEL_KVM };
 enum balloon { BALLOON_ON, BALLOON_OFF }; /* off: the guest is not told its target */
 enum emulator { EMULATOR_QEMU, EMULATOR_BOCHS };
+enum firmware { FIRMWARE_NONE, FIRMWARE_BIOS, FIRMWARE_UEFI }; /* none: it is loaded directly */
+enum purpose { PURPOSE_RUN, PURPOSE_DISC };
 enum eye { EYE_IF_TIMED, EYE_ALWAYS, EYE_NEVER }; /* the default: unless runs must be repeatable */
 
 #define TIMEOUT_NONE UINT32_MAX
@@ -34,7 +36,7 @@ struct options {
     const char *append;
     const char *name;
     const char *cpu;       /* NULL: what suits the accelerator */
-    const char *out;       /* directory for report.json and logs */
+    const char *out;       /* directory for report.json and logs; of a disc, the file */
     const char *fragment;  /* NULL, "2m", "4k" */
     const char *max_order; /* NULL, "1g", "2m", "4k" */
     const char *pod_max_order;
@@ -42,6 +44,8 @@ struct options {
     enum balloon balloon;
     enum emulator emulator;
     enum accelerator accelerator;
+    enum firmware firmware;
+    enum purpose purpose; /* a disc is for a machine that we do not run */
     enum eye eye;
     bool counted;  /* --icount: time is counted instructions, two runs are alike */
     uint64_t seed; /* of the emulator's random numbers when counted */
@@ -55,7 +59,7 @@ struct options {
 bool options_for_default_guest(const struct options *options);
 
 /*
- * options_parse - fill in *options from the words after "run".
+ * options_parse - fill in *options from the words after "run" or "iso"; options->purpose is which.
  *   Errors: BAD_INPUT, said in one line. GOOD with *help set when only help was asked for.
  */
 enum outcome options_parse(struct options *options, int count, char **words, bool *help);

@@ -12,13 +12,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "iso.h"
 #include "memory_size.h"
 #include "process.h"
 #include "qemu.h"
 
-#define EMULATOR  "qemu-system-x86_64"
-#define WORDS_MAX 64
-#define WORD_SIZE 256
+#define EMULATOR      "qemu-system-x86_64"
+#define UEFI_FIRMWARE "/usr/share/ovmf/OVMF.fd" /* Debian's package ovmf */
+#define WORDS_MAX     64
+#define WORD_SIZE     256
 
 /* ---- what machine --------------------------------------------------------------------------- */
 
@@ -32,29 +34,56 @@ static bool kvm_opens(void)
     return true;
 }
 
-/* Whether a KVM guest of this machine may use SVM itself. */
-static bool kvm_nests_svm(void)
-{
-    int fd = open("/sys/module/kvm_amd/parameters/nested", O_RDONLY | O_CLOEXEC);
-    char value = 0;
+/* The two parts of KVM of which a machine has one: AMD's nests SVM, Intel's VMX. */
+enum nesting { NESTING_ABSENT, NESTING_OFF, NESTING_ON };
 
+static enum nesting nesting_of(const char *module)
+{
+    char name[64], value = 0;
+
+    snprintf(name, sizeof name, "/sys/module/%s/parameters/nested", module);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return NESTING_ABSENT;
     ssize_t got = read(fd, &value, 1);
     close(fd);
-    return got == 1 && (value == '1' || value == 'Y');
+    return got == 1 && (value == '1' || value == 'Y') ? NESTING_ON : NESTING_OFF;
+}
+
+static bool kvm_nests(void)
+{
+    return nesting_of("kvm_amd") == NESTING_ON || nesting_of("kvm_intel") == NESTING_ON;
+}
+
+/* GOOD when a KVM guest of this machine may have guests of its own. */
+static enum outcome check_kvm(void)
+{
+    static const char *const modules[] = { "kvm_amd", "kvm_intel" };
+
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
+        if (nesting_of(modules[i]) == NESTING_OFF)
+            return bad_input("--accel kvm: %s does not let a guest have guests; load it anew with "
+                             "nested=1 (modprobe -r %s; modprobe %s nested=1), or use tcg",
+                             modules[i], modules[i], modules[i]);
+    }
+    if (!kvm_nests())
+        return bad_input("--accel kvm: neither kvm_amd nor kvm_intel is loaded; load the one for "
+                         "this processor with nested=1, or use tcg");
+    return kvm_opens() ? GOOD
+                       : bad_input("--accel kvm: cannot open /dev/kvm: %s; join the group kvm, or "
+                                   "use tcg",
+                                   strerror(errno));
 }
 
 static enum outcome choose_accelerator(struct machine *machine, const struct options *options)
 {
     enum accelerator accelerator = options->accelerator;
+    enum outcome outcome = accelerator == ACCEL_KVM ? check_kvm() : GOOD;
 
-    if (accelerator == ACCEL_KVM && !kvm_opens())
-        return bad_input("--accel kvm: cannot open /dev/kvm: %s; use tcg", strerror(errno));
-    if (accelerator == ACCEL_KVM && !kvm_nests_svm())
-        return bad_input("--accel kvm: this machine's KVM does not offer nested SVM; use tcg");
+    if (outcome != GOOD)
+        return outcome;
     if (accelerator == ACCEL_AUTO)
-        accelerator = !options->counted && kvm_opens() && kvm_nests_svm() ? ACCEL_KVM : ACCEL_TCG;
+        accelerator = !options->counted && kvm_opens() && kvm_nests() ? ACCEL_KVM : ACCEL_TCG;
 
     machine->emulator = "qemu";
     machine->accelerator = accelerator == ACCEL_KVM ? "kvm" : "tcg";
@@ -94,6 +123,9 @@ enum outcome qemu_choose(struct machine *machine, const struct options *options,
 {
     enum outcome outcome = choose_accelerator(machine, options);
 
+    if (outcome == GOOD && options->firmware == FIRMWARE_UEFI && access(UEFI_FIRMWARE, R_OK) != 0)
+        outcome = bad_input("--firmware uefi: %s: %s; install Debian's package ovmf", UEFI_FIRMWARE,
+                            strerror(errno));
     if (outcome == GOOD)
         outcome = choose_memory(machine, options, module_bytes);
     return outcome == GOOD ? command_line_compose(machine->command_line, options) : outcome;
@@ -134,6 +166,25 @@ static enum answers answers_to_records(const struct options *options)
     return options->eye == EYE_ALWAYS || options->raise ? ANSWERS_WANTED : ANSWERS_NONE;
 }
 
+static void add_kernel(struct words *words, const struct machine *machine)
+{
+    add_made(words, "-kernel", "/proc/self/fd/%d", machine->image_fd);
+    if (machine->initrd_fd >= 0)
+        add_made(words, "-initrd", "/proc/self/fd/%d,/proc/self/fd/%d", machine->kernel_fd,
+                 machine->initrd_fd);
+    else
+        add_made(words, "-initrd", "/proc/self/fd/%d", machine->kernel_fd);
+    add(words, "-append", machine->command_line);
+}
+
+/* The emulator's own firmware is a BIOS. */
+static void add_disc(struct words *words, const struct machine *machine, enum firmware firmware)
+{
+    add_made(words, "-cdrom", "/proc/self/fd/%d", machine->disc_fd);
+    if (firmware == FIRMWARE_UEFI)
+        add(words, "-bios", UEFI_FIRMWARE);
+}
+
 static void compose(struct words *words, const struct machine *machine,
                     const struct options *options, const struct serial *serial)
 {
@@ -166,13 +217,10 @@ static void compose(struct words *words, const struct machine *machine,
         add_made(words, "-seed", "%llu", (unsigned long long)options->seed);
         add(words, "-rtc", "base=2000-01-01,clock=vm");
     }
-    add_made(words, "-kernel", "/proc/self/fd/%d", machine->image_fd);
-    if (machine->initrd_fd >= 0)
-        add_made(words, "-initrd", "/proc/self/fd/%d,/proc/self/fd/%d", machine->kernel_fd,
-                 machine->initrd_fd);
+    if (options->firmware)
+        add_disc(words, machine, options->firmware);
     else
-        add_made(words, "-initrd", "/proc/self/fd/%d", machine->kernel_fd);
-    add(words, "-append", machine->command_line);
+        add_kernel(words, machine);
 }
 
 /* ---- running it ----------------------------------------------------------------------------- */
@@ -193,6 +241,7 @@ static enum outcome start_process(struct machine *machine, const struct words *w
     process_keep(&process, machine->image_fd);
     process_keep(&process, machine->kernel_fd);
     process_keep(&process, machine->initrd_fd);
+    process_keep(&process, machine->disc_fd);
     return process_start(&process, &machine->pid);
 }
 
@@ -217,6 +266,22 @@ enum outcome machine_open_image(struct machine *machine)
     return GOOD;
 }
 
+/* Like all that the machine has, it is a descriptor without a name. */
+static enum outcome make_disc(struct machine *machine, const struct options *options)
+{
+    char name[PATH_SIZE];
+    enum outcome outcome = iso_make(machine, options->out);
+
+    if (outcome != GOOD)
+        return outcome;
+    snprintf(name, sizeof name, "%.4000s/" ISO_NAME, options->out);
+    machine->disc_fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (machine->disc_fd < 0)
+        return failed("%s: %s", name, strerror(errno));
+    unlink(name);
+    return GOOD;
+}
+
 enum outcome qemu_start(struct machine *machine, const struct options *options)
 {
     struct serial machines;
@@ -226,6 +291,8 @@ enum outcome qemu_start(struct machine *machine, const struct options *options)
     enum outcome outcome = machine_open_image(machine);
     if (outcome == GOOD)
         outcome = make_memory(machine);
+    if (outcome == GOOD && options->firmware)
+        outcome = make_disc(machine, options);
     if (outcome != GOOD)
         return outcome;
     if (!serial_make(&machine->serial, &machines, answers_to_records(options)))

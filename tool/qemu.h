@@ -24,6 +24,7 @@ struct machine {
     char command_line[COMMAND_LINE_SIZE];
     int image_fd;             /* the hypervisor */
     int kernel_fd, initrd_fd; /* the modules; initrd_fd -1: none */
+    int disc_fd;              /* -1: it is not started from one */
     int memory_fd;            /* all of the machine's memory */
     struct serial serial;     /* our end of COM1 and COM2 */
     pid_t pid;                /* 0: not running */

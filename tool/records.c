@@ -14,6 +14,9 @@ static cJSON *parse_line(struct records *records)
         if (records->size > 1 || records->too_long)
             records->bad++;
     }
+    if (record && !records->begun)
+        records->bad = 0; /* a firmware that uses every port as its console */
+    records->begun |= record != NULL;
     records->size = 0;
     records->too_long = false;
     return record;

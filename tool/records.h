@@ -16,7 +16,8 @@ struct records {
     char line[RECORD_SIZE];
     size_t size;   /* of the line so far */
     bool too_long; /* this line is being skipped */
-    unsigned bad;  /* lines that were no records */
+    bool begun;    /* there was a record */
+    unsigned bad;  /* lines that were no records, since then */
 };
 
 /*

@@ -3,18 +3,15 @@
  * `podium run`, step by step.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "bochs.h"
 #include "eye.h"
 #include "judge.h"
-#include "kernel.h"
 #include "memory_size.h"
+#include "modules.h"
 #include "process.h"
 #include "qemu.h"
 #include "report.h"
@@ -24,24 +21,6 @@
 #include "terminal.h"
 
 #define TIMEOUT_DEFAULT 1800u
-
-static enum outcome open_initrd(const char *path, int *fd, uint64_t *size)
-{
-    struct stat status;
-
-    *fd = -1;
-    *size = 0;
-    if (*path == '\0')
-        return GOOD;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hold us up */
-    if (*fd < 0 || fstat(*fd, &status) != 0)
-        return bad_input("no such initramfs: %s: %s; give a file, or --initrd none", path,
-                         strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return bad_input("%s: not a file; give an initramfs, or --initrd none", path);
-    *size = (uint64_t)status.st_size;
-    return GOOD;
-}
 
 /* The emulators differ in how a machine is made, started, and heard when it complains. */
 struct emulator_verbs {
@@ -121,21 +100,9 @@ static enum outcome conclude(const struct machine *machine, const struct options
     return outcome == GOOD ? written : outcome;
 }
 
-static enum outcome open_modules(struct machine *machine, const struct options *options,
-                                 uint64_t *bytes)
-{
-    uint64_t kernel_size = 0, initrd_size = 0;
-    enum outcome outcome = open_initrd(options->initrd, &machine->initrd_fd, &initrd_size);
-
-    if (outcome == GOOD)
-        outcome = kernel_open(options->kernel, &machine->kernel_fd, &kernel_size);
-    *bytes = kernel_size + initrd_size;
-    return outcome;
-}
-
 enum outcome run(struct options *options)
 {
-    struct machine machine = { .initrd_fd = -1 };
+    struct machine machine = { .initrd_fd = -1, .disc_fd = -1 };
     struct closing closing = {
         .ending = ENDED,
         .guest = options_for_default_guest(options) ? GUEST_DEFAULT : GUEST_OTHER,
@@ -147,7 +114,7 @@ enum outcome run(struct options *options)
     session_hold_signals();
     enum outcome outcome = settle_options(options);
     if (outcome == GOOD)
-        outcome = open_modules(&machine, options, &module_bytes);
+        outcome = modules_open(&machine, options, &module_bytes);
     if (outcome == GOOD)
         outcome = emulators[options->emulator].choose(&machine, options, module_bytes);
     if (outcome != GOOD)

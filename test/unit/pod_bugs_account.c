@@ -104,11 +104,12 @@ static void commit_3f394a6b33_the_cache_is_cut_when_only_marks_go(void **state)
 
     for (unsigned i = 0; i < ORDER_SIZES; i++) {
         uint64_t frames = order_frames(orders[i]);
+        struct gfn_range range = { HERE, gfn_add(HERE, frames) };
 
         pod_restart(f, ORDER_1G);
         must(mark(f, HERE, frames));
         hand(f, RAM, orders[i], POD_CLEAN);
-        must(decrease(f, HERE, frames));
+        must(pod_decrease(f->locked, &f->pod, &range, &f->debt));
         expect_account(f, 0, 0, 0);
         assert_int_equal(memory_freed().frames, frames);
     }
@@ -126,6 +127,13 @@ static void commit_8e4d495cb8_every_frame_of_a_leaf_is_accounted_for(void **stat
     must(decrease(f, HERE, FRAMES_2M));
     expect_account(f, FRAMES_1G, FRAMES_2M, 0);
     expect_in_hand(f, 0, 1, 0);
+    for (unsigned i = 0; i < ORDER_SIZES; i++) {
+        pod_restart(f, ORDER_1G);
+        must(mark(f, GFN(0), FRAMES_1G));
+        map(f, HERE, RAM, orders[i]);
+        must(decrease(f, HERE, order_frames(orders[i])));
+        expect_account(f, FRAMES_1G, order_frames(orders[i]), 0);
+    }
 }
 
 /* The cache of a guest that died was filled again, and the guest stayed for ever. */

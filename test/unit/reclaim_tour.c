@@ -130,6 +130,21 @@ static void a_tour_without_a_find_comes_to_an_end(void **state)
     }
 }
 
+/* Where the last entry ends with the map, and not beyond it. */
+static void a_tour_of_a_map_with_an_even_end_comes_to_an_end(void **state)
+{
+    struct fixture *f = *state;
+    struct pod_sweep sweep;
+
+    f->config.end = GFN(2 * FRAMES_1G);
+    pod_restart(f, ORDER_1G);
+    for (uint64_t i = 0; i < 2 * FRAMES_1G; i += FRAMES_1G) {
+        map(f, GFN(i), mfn_add(RAM, i), ORDER_1G);
+        guest_write(f, GFN(i), 1);
+    }
+    assert_int_equal(sweep_begin(f, sweep_leaves[order_size(ORDER_1G)], &sweep), P2M_EMPTY);
+}
+
 /* What could not be taken a moment ago may be taken now. */
 static void after_a_fruitless_tour_there_is_another(void **state)
 {
@@ -251,6 +266,7 @@ int main(void)
         POD_FOR_BOTH_FORMATS(one_call_looks_at_a_bounded_number_of_entries),
         POD_FOR_BOTH_FORMATS(an_empty_map_is_toured_in_few_steps),
         POD_FOR_BOTH_FORMATS(a_tour_without_a_find_comes_to_an_end),
+        POD_FOR_BOTH_FORMATS(a_tour_of_a_map_with_an_even_end_comes_to_an_end),
         POD_FOR_BOTH_FORMATS(after_a_fruitless_tour_there_is_another),
         POD_FOR_BOTH_FORMATS(a_second_sweep_waits_for_the_first),
         POD_FOR_BOTH_FORMATS(without_a_table_page_nothing_is_split_and_nothing_held),

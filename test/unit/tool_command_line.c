@@ -74,6 +74,19 @@ static void every_option_has_its_word(void **state)
     gives_shell = false;
 }
 
+static void a_disc_does_not_depend_on_who_makes_it(void **state)
+{
+    struct options options = options_plain();
+
+    (void)state;
+    options.purpose = PURPOSE_DISC;
+    options.eye = EYE_IF_TIMED;
+    gives_shell = true;
+    assert_line(&options, "guest.memory=2G guest.maxmem=4G guest.name=linux pod.patience=10 -- "
+                          "console=hvc0 quiet");
+    gives_shell = false;
+}
+
 /* The longest text that fits beside all the other words, and one more. */
 static void a_line_that_is_too_long_is_refused(void **state)
 {
@@ -99,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_gets_debians_words_and_a_console),
         cmocka_unit_test(every_option_has_its_word),
+        cmocka_unit_test(a_disc_does_not_depend_on_who_makes_it),
         cmocka_unit_test(a_line_that_is_too_long_is_refused),
     };
 

@@ -99,6 +99,43 @@ static void a_sound_run_is_ok(void **state)
     assert_judged(cJSON_Parse(sound), &closing, "ok", GOOD);
 }
 
+/* Promised, and ballooned down by so many frames. */
+static cJSON *promised(unsigned owed, const char *touched)
+{
+    cJSON *root = cJSON_Parse(sound);
+    char frames[24];
+
+    snprintf(frames, sizeof frames, "%u", 262144 + owed);
+    change(root, "guests/0/memory_frames", "262144");
+    change(root, "guests/0/maxmem_frames", frames);
+    change(root, "guests/0/phases/ballooned", PHASE);
+    change(root, "guests/0/phases/end/touched_1g", touched);
+    return root;
+}
+
+static void a_slot_that_could_be_one_leaf_must_be(void **state)
+{
+    static const char none[] =
+        "guest linux could have used a slot in one leaf of 1 GB, and has none";
+    struct closing closing = ended_well();
+    cJSON *root;
+
+    (void)state;
+    assert_judged(promised(131072, "1"), &closing, "ok", GOOD);
+    assert_judged(promised(131072, "0"), &closing, none, FAILED);
+    assert_judged(promised(131072, NULL), &closing, none, FAILED);
+    assert_judged(promised(0, "0"), &closing, "ok", GOOD);
+    assert_judged(promised(262144, "0"), &closing, "ok", GOOD); /* the balloon may need all */
+    root = promised(131072, "0");
+    change(root, "guests/0/reasons", "{\"no_1g_processor\":1,\"special\":1}");
+    assert_judged(root, &closing, "ok", GOOD);
+    root = promised(131072, "0");
+    change(root, "guests/0/phases/ballooned", NULL);
+    assert_judged(root, &closing, "ok", GOOD);
+    closing.guest = GUEST_OTHER;
+    assert_judged(promised(131072, "0"), &closing, "ok", GOOD);
+}
+
 /* clang-format off */
 static const struct {
     const char *path, *value, *verdict;
@@ -360,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_run_is_ok),
+        cmocka_unit_test(a_slot_that_could_be_one_leaf_must_be),
         cmocka_unit_test(whatever_is_wrong_in_the_report_has_its_verdict),
         cmocka_unit_test(a_guest_without_its_last_phase_is_not_ok),
         cmocka_unit_test(frames_that_changed_their_state_are_seen_though_the_sum_is_the_same),
