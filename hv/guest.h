@@ -41,6 +41,7 @@ struct fault {
     unsigned access;  /* FAULT_READ, _WRITE or _FETCH */
     bool reserved;    /* the entry is malformed: our bug */
     bool page_walk;   /* the access was the walk of the guest's own page tables */
+    uint64_t code;    /* the vendor's own, for people; 0 when it has none */
 };
 enum { FAULT_READ = P2M_READ, FAULT_WRITE = P2M_WRITE, FAULT_FETCH = P2M_EXECUTE };
 

@@ -56,6 +56,7 @@ static void read_fault(const struct vmcb *vmcb, struct fault *fault)
     fault->access = info & NPF_FETCH ? FAULT_FETCH : info & NPF_WRITE ? FAULT_WRITE : FAULT_READ;
     fault->reserved = info & NPF_RESERVED;
     fault->page_walk = info & NPF_WALK;
+    fault->code = info;
 }
 
 void svm_read_exit(const struct vmcb *vmcb, struct vm_exit *exit)

@@ -10,6 +10,7 @@
 #include "print.h"
 #include "slots.h"
 #include "target.h"
+#include "test_calls_oracle.h"
 #include "test_processors.h"
 #include "xen_abi.h"
 
@@ -145,6 +146,8 @@ int64_t test_call(struct vcpu *vcpu, uint64_t operation, uint64_t number, uint64
 
     if (!domain->test_calls)
         return -XEN_ENOSYS;
+    if (operation >= TEST_EXPECT && operation <= TEST_PLANT)
+        return oracle_call(vcpu, operation, number, value);
     if (operation != TEST_PRINT && number >= domain->end.gfn)
         return -XEN_EINVAL;
     switch (operation) {

@@ -24,7 +24,21 @@ enum test_call {
     TEST_HOLD = 9,    /* (order, depth): a sweep holds the next leaves; how many */
     TEST_TAKE = 10,   /* (): and reads them, and takes what is all zeroes; how many frames */
     TEST_HELD = 11,   /* (index): the frame of one of them */
+    /* The oracle's, which may spoil anything; "place" is a frame | level << 52 of an entry. */
+    TEST_EXPECT = 12, /* (landing): the next second-stage fault is only told; go on there then */
+    TEST_FAULT = 13,  /* (which): enum test_fault; and whatever is still awaited is not any more */
+    TEST_WRONG = 14, /* (place, mask): the live entry has these bits flipped while one is awaited */
+    TEST_POKE = 15,  /* (place, mask): flip these bits of the live entry; what it was */
+    TEST_SET = 16,   /* (place, type): the leaf there, out and in again as this; frames are kept */
+    TEST_PEEK = 17,  /* (address): 64 bits of memory, as the host reads them */
+    TEST_PLANT = 18, /* (address, value): the host writes them */
 };
+#define TEST_LEVEL_SHIFT 52
+
+/* Of a fault; the cause is a sum of enum p2m_rights and the two flags. */
+enum test_fault { TEST_FAULT_CAME, TEST_FAULT_ADDRESS, TEST_FAULT_CAUSE, TEST_FAULT_CODE };
+#define TEST_FAULT_RESERVED  0x100
+#define TEST_FAULT_PAGE_WALK 0x200
 
 enum test_account { TEST_ENTRIES, TEST_CACHED, TEST_POPULATED, TEST_GRANTED, TEST_DIRTY };
 

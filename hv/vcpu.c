@@ -21,6 +21,7 @@
 #include "print.h"
 #include "processors.h"
 #include "target.h"
+#include "test_calls_oracle.h"
 #include "upkeep.h"
 #include "vendor.h"
 
@@ -69,6 +70,12 @@ static void stop(struct vcpu *vcpu, enum stop_reason reason)
 }
 
 /* ---- one handler an exit reason ------------------------------------------------------------- */
+
+static void on_fault(struct vcpu *vcpu)
+{
+    if (!oracle_takes_fault(vcpu))
+        fault_handle(vcpu);
+}
 
 static void on_hypercall(struct vcpu *vcpu)
 {
@@ -210,7 +217,7 @@ struct exit_handler {
 
 /* clang-format off */
 static const struct exit_handler exit_handlers[EXIT_REASONS] = {
-    [EXIT_FAULT]     = { "fault",     fault_handle },
+    [EXIT_FAULT]     = { "fault",     on_fault },
     [EXIT_HYPERCALL] = { "hypercall", on_hypercall },
     [EXIT_CPUID]     = { "cpuid",     on_cpuid },
     [EXIT_MSR_READ]  = { "msr_read",  on_msr_read },

@@ -62,6 +62,7 @@ static void read_fault(const struct vmcs_exit *from, struct fault *fault)
     fault->access = FAULT_READ;
     if (fault->reserved)
         return;
+    fault->code = info;
     fault->page_walk = (info & VIOLATION_LINEAR) && !(info & VIOLATION_FINAL);
     if (info & VIOLATION_FETCH)
         fault->access = FAULT_FETCH;

@@ -101,6 +101,8 @@ static bool is_suicide(uint64_t number, uint64_t command)
 {
     if (number == 12 && (command & 63) == 1)
         return true;
+    if (number == 63 && (uint32_t)command >= 12 && (uint32_t)command <= 18) /* the oracle's */
+        return true;
     return number == 29 && ((uint32_t)command == 1 || (uint32_t)command == 2);
 }
 

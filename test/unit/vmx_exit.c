@@ -41,6 +41,7 @@ static void faults_are_the_same_as_the_other_vendors(void **state)
         assert_int_equal(exit.fault.access, all[i].access);
         assert_int_equal(exit.fault.page_walk, all[i].page_walk);
         assert_false(exit.fault.reserved);
+        assert_int_equal(exit.fault.code, all[i].qualification);
     }
 }
 
@@ -53,6 +54,7 @@ static void a_misconfiguration_is_our_bug(void **state)
     assert_int_equal(exit.reason, EXIT_FAULT);
     assert_true(exit.fault.reserved);
     assert_int_equal(exit.fault.address, 0x7000);
+    assert_int_equal(exit.fault.code, 0); /* what stands in the field means nothing */
 }
 
 static void ports_are_read_from_the_qualification(void **state)
