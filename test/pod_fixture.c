@@ -220,6 +220,7 @@ uint64_t sweep_finish(struct fixture *fixture, struct pod_sweep *sweep)
     uint64_t taken = pod_sweep_finish(fixture->locked, &fixture->pod, sweep, &fixture->debt);
 
     expect_pod_sound(fixture); /* nothing is held any more */
+    assert_int_equal(sweep->count, 0);
     return taken;
 }
 

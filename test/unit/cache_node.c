@@ -201,7 +201,9 @@ static void the_audit_finds_a_wrong_node(void **state)
     WITH(f, node->count, 3, "a node miscounts its pieces");
     WITH(f, node->clean_count, 2, "a node miscounts its pieces");
     WITH(f, node->cached[1], 1, "a node miscounts its pieces");
+    WITH(f, node->cached[7], 1, "a node miscounts its pieces");
     WITH(f, node->clean[0], (uint64_t)1 << 7 | 1, "a clean piece that is not in hand");
+    WITH(f, node->clean[7], 1, "a clean piece that is not in hand");
 }
 
 static void the_audit_finds_wrong_counts_lists_and_pages(void **state)

@@ -68,6 +68,7 @@ static void destroy_gives_everything_back(void **state)
     p2m_destroy(f->locked, &f->debt);
     assert_int_equal(f->p2m.counts.tables, 0);
     assert_int_equal(f->p2m.unpaid.tables, 4);
+    assert_false(p2m_has_candidates(&f->p2m));
     fixture_settle(f);
     assert_int_equal(memory_returned().frames, order_frames(ORDER_1G));
     assert_int_equal(memory_tables_in_use(), 0);

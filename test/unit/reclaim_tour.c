@@ -257,6 +257,53 @@ static void zero_frames_for_which_there_is_no_node_are_the_hosts(void **state)
     assert_int_equal(memory_frame_state(RAM), FRAME_HOME);
 }
 
+/* ---- before a superpage's mark is filled by frames ------------------------------------------- */
+
+static bool prefers(const struct fixture *f, gfn_t gfn)
+{
+    return pod_prefers_sweep(f->locked, &f->pod, gfn);
+}
+
+/* Marks of all sizes, a superpage that was populated and never written, and frames in hand. */
+static void start_in_frames(struct fixture *f)
+{
+    pod_restart(f, ORDER_1G);
+    must(mark(f, HERE, FRAMES_1G));
+    must(mark(f, GFN(0), FRAMES_2M + 1));
+    hand(f, RAM, ORDER_2M, POD_CLEAN);
+    must(touch(f, HERE));
+    hand(f, mfn_add(RAM, FRAMES_1G), ORDER_4K, POD_CLEAN);
+}
+
+static void a_sweep_comes_before_a_superpage_is_filled_by_frames(void **state)
+{
+    struct fixture *f = *state;
+
+    start_in_frames(f);
+    assert_true(prefers(f, GFN(5)));                        /* 2 MB */
+    assert_true(prefers(f, gfn_add(HERE, 2 * FRAMES_2M)));  /* 2 MB of 1 GB */
+    assert_false(prefers(f, GFN(FRAMES_2M)));               /* 4 KB */
+    assert_false(prefers(f, HERE));                         /* memory */
+    assert_false(prefers(f, GFN(2 * FRAMES_1G)));           /* nothing */
+    assert_int_equal(sweep_once(f, pod_sweep_kinds[0]), 0); /* it was populated just now */
+    assert_false(prefers(f, GFN(5)));
+}
+
+static void no_sweep_is_preferred_where_a_superpage_is_in_hand(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned order = ORDER_2M; order <= ORDER_1G; order += ORDER_STEP) {
+        start_in_frames(f);
+        must(mark(f, GFN(2 * FRAMES_1G), FRAMES_1G));
+        hand(f, mfn_add(RAM, 2 * FRAMES_1G), order, POD_CLEAN);
+        assert_false(prefers(f, GFN(5)));
+    }
+    start_in_frames(f);
+    f->pod.max_order = ORDER_4K;
+    assert_false(prefers(f, GFN(5)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +321,8 @@ int main(void)
         POD_FOR_BOTH_FORMATS(what_was_not_scanned_is_taken_only_where_it_is_known),
         POD_FOR_BOTH_FORMATS(what_has_no_room_in_the_debt_stays),
         POD_FOR_BOTH_FORMATS(zero_frames_for_which_there_is_no_node_are_the_hosts),
+        POD_FOR_BOTH_FORMATS(a_sweep_comes_before_a_superpage_is_filled_by_frames),
+        POD_FOR_BOTH_FORMATS(no_sweep_is_preferred_where_a_superpage_is_in_hand),
     };
 
     return cmocka_run_group_tests_name("reclaim_tour", tests, NULL, NULL);
