@@ -9,11 +9,42 @@
 
 /* ---- looking, marking, pinning -------------------------------------------------------------- */
 
+/* What is kept may be of the past only while a flush is owed, and its frame is then the guest's. */
+static void get_current(struct run *run)
+{
+    struct world *world = &run->world;
+    struct model_cell cell = { .mfn = INVALID_MFN };
+    struct p2m_entry entry;
+    struct pod_grant grant;
+
+    aim_verb(run, VERB_CURRENT, choose_any_gfn(run));
+    if (model_knows(world->now.gfn))
+        cell = model_at(&world->model, world->now.gfn);
+    if (cell.type == P2M_POD)
+        return; /* do_populate's */
+    EXPECT(world, p2m_gfn_to_mfn_current(world->locked, &world->current, world->now.gfn, &entry,
+                                         &grant) == P2M_OK);
+    EXPECT(world, entry.gfn.gfn == world->now.gfn.gfn);
+    if (entry.mfn.mfn == cell.mfn.mfn) {
+        EXPECT(world, world_is_stale(world) || type_is_ram(cell.type) || entry.type == cell.type);
+        count_outcome(run, mfn_is_valid(cell.mfn) ? OUTCOME_FRAMES : OUTCOME_NOTHING,
+                      mfn_is_valid(cell.mfn) ? histogram_column(entry.order) : COLUMN_NONE);
+        return;
+    }
+    EXPECT(world, world_is_stale(world));
+    EXPECT(world, memory_frame_state(entry.mfn) == FRAME_OWED);
+    count_outcome(run, OUTCOME_CACHED, histogram_column(entry.order));
+}
+
 void do_get(struct run *run)
 {
     struct world *world = &run->world;
     struct p2m_entry entry;
 
+    if (one_in(run, 2)) {
+        get_current(run);
+        return;
+    }
     aim_verb(run, VERB_GET, choose_any_gfn(run));
     entry = p2m_get_entry(p2m_locked_walking(world->locked), world->now.gfn);
     if (!model_knows(world->now.gfn)) {

@@ -26,6 +26,7 @@ void world_create(struct world *world, const struct pt_format *format)
     EXPECT(world, p2m_create(&world->p2m, &config) == P2M_OK);
     world->locked = p2m_lock(&world->p2m);
     pod_create(&world->pod, &world->p2m, ORDER_1G);
+    p2m_current_create(&world->current, &world->pod);
     memory_set_pod(&world->pod);
     processor_start(&world->processor, format == &npt_format ? MAKER_AMD : MAKER_INTEL,
                     config.direct_map, p2m_root_address(&world->p2m));

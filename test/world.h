@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "p2m/pod.h"
+#include "p2m/current.h"
 
 #include "histogram.h"
 #include "memory.h"
@@ -60,6 +60,7 @@ struct world {
     gfn_t pin[P2M_PINS_MAX];
     unsigned pin_count;
     struct pod pod;
+    struct p2m_current current;
     struct world_grant grant[WORLD_GRANTS];
     unsigned grant_count;
     struct pod_sweep sweep;
