@@ -241,6 +241,18 @@ static void special_free(struct special_page *page)
     *page = (struct special_page){ 0 };
 }
 
+static void empty_hand(struct domain *domain)
+{
+    enum p2m_error error;
+
+    do {
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        error = pod_empty(locked, &domain->pod);
+        p2m_unlock(locked);
+    } while (error == P2M_AGAIN);
+}
+
 void domain_destroy(struct domain *domain)
 {
     struct p2m_debt debt = P2M_NO_DEBT;
@@ -249,8 +261,8 @@ void domain_destroy(struct domain *domain)
     guest_unpin(domain, &domain->vcpu[0].info_page);
     if (domain->vcpu[0].vendor)
         vendor->vcpu_destroy(&domain->vcpu[0]);
+    empty_hand(domain);
     locked = p2m_lock(&domain->p2m);
-    pod_empty(locked, &domain->pod);
     p2m_destroy(locked, &debt);
     p2m_unlock(locked);
     flush_settle(domain, &debt);

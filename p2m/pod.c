@@ -10,6 +10,7 @@
 
 #include "grant.h"
 #include "hold.h"
+#include "table.h"
 #include "walk.h"
 
 void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order)
@@ -56,36 +57,80 @@ static bool is_in_map(const struct p2m *p2m, struct gfn_range range)
     return range.from.gfn < range.end.gfn && range.end.gfn <= p2m->config.end.gfn;
 }
 
-/* Is there nothing in the range but what may be marked? */
-static bool is_free_or_marked(const struct p2m *p2m, struct gfn_range range)
+/* The largest piece that begins at gfn and does not go beyond `end`. */
+static unsigned piece_level(gfn_t gfn, gfn_t end)
 {
-    for_each_p2m_entry (w, p2m, range.from, range.end)
-        if (walk_kind(&w) != ENTRY_EMPTY && entry_type(w.entry) != P2M_POD)
-            return false;
-    return true;
+    unsigned order = ORDER_1G;
+
+    while (!frame_is_aligned(gfn.gfn, order) || gfn.gfn + order_frames(order) > end.gfn)
+        order -= ORDER_STEP;
+    return order / ORDER_STEP;
+}
+
+/* What is in the range, by the pieces that p2m_set_range would make of it and, where a piece is a
+ * table, by the records; as far as the steps go: then the range ends there. */
+static struct p2m_counts count_range(const struct p2m *p2m, struct gfn_range *range)
+{
+    struct p2m_counts counts = { .tables = 0 };
+    gfn_t gfn = range->from;
+    uint64_t steps = 0;
+
+    while (gfn.gfn < range->end.gfn && steps < p2m->config.steps) {
+        struct slot slot = table_find(p2m, gfn, piece_level(gfn, range->end));
+        uint64_t entry = entry_read(slot_entry(p2m, slot));
+        struct p2m_counts more = entry_counts(p2m, entry, slot.level);
+
+        for (unsigned size = 0; size < ORDER_SIZES; size++) {
+            counts.ram[size] += more.ram[size];
+            counts.other[size] += more.other[size];
+        }
+        steps += more.tables > 0 ? TABLE_ENTRIES : 1;
+        gfn = gfn_add(level_base(gfn, slot.level), order_frames(level_order(slot.level)));
+    }
+    if (gfn.gfn < range->end.gfn)
+        range->end = gfn;
+    return counts;
+}
+
+static bool has_any(const uint64_t leaves[ORDER_SIZES])
+{
+    return leaves[0] || leaves[1] || leaves[2];
+}
+
+/* The one mark that promises nothing. */
+static bool is_moving_in(const struct pod *pod, struct gfn_range range)
+{
+    gfn_t end = gfn_add(pod->moving, order_frames(ORDER_2M));
+
+    if (!pod->is_moving || pod->moving.gfn >= range.end.gfn || end.gfn <= range.from.gfn)
+        return false;
+    if (pod->moving.gfn > range.from.gfn)
+        range.from = pod->moving;
+    if (end.gfn < range.end.gfn)
+        range.end = end;
+    for_each_p2m_entry (w, pod->p2m, range.from, range.end)
+        if (entry_type(w.entry) == P2M_POD_MOVING)
+            return true;
+    return false;
 }
 
 enum p2m_error pod_mark(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
                         struct p2m_debt *debt)
 {
+    struct gfn_range part = *range;
     mfn_t none = INVALID_MFN;
+    struct p2m_counts counts;
+    enum p2m_error error;
 
     ASSERT(locked.p2m == pod->p2m);
     if (!is_in_map(locked.p2m, *range))
         return P2M_BAD_RANGE;
-    if (!is_free_or_marked(locked.p2m, *range))
+    counts = count_range(locked.p2m, &part);
+    if (has_any(counts.ram) || has_any(counts.other) || is_moving_in(pod, part))
         return P2M_OCCUPIED;
-    return p2m_set_range(locked, range, &none, P2M_POD, debt);
-}
-
-/* Are these the guest's own to give? A page of the host's, or what is left of a broken one, is not.
- */
-static bool is_guests_own(const struct p2m *p2m, struct gfn_range range)
-{
-    for_each_p2m_entry (w, p2m, range.from, range.end)
-        if (p2m_type_class(entry_type(w.entry)) == P2M_CLASS_OTHER)
-            return false;
-    return true;
+    error = p2m_set_range(locked, &part, &none, P2M_POD, debt);
+    range->from = part.from;
+    return error;
 }
 
 static bool is_empty(const struct p2m *p2m, gfn_t from, gfn_t end)
@@ -101,10 +146,14 @@ static struct gfn_range widen(const struct p2m *p2m, struct gfn_range range)
 {
     gfn_t first = GFN(frame_align_down(range.from.gfn, ORDER_2M));
     gfn_t last = GFN(frame_align_down(range.end.gfn + order_frames(ORDER_2M) - 1, ORDER_2M));
+    bool from_first = is_empty(p2m, first, range.from);
+    bool to_last = last.gfn <= p2m->config.end.gfn && is_empty(p2m, range.end, last);
 
-    if (is_empty(p2m, first, range.from))
+    if (last.gfn - first.gfn == order_frames(ORDER_2M) && !(from_first && to_last))
+        return range;
+    if (from_first)
         range.from = first;
-    if (last.gfn <= p2m->config.end.gfn && is_empty(p2m, range.end, last))
+    if (to_last)
         range.end = last;
     return range;
 }
@@ -113,22 +162,24 @@ enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gf
                             struct p2m_debt *debt)
 {
     struct pod_account before = pod_account(pod), after;
+    struct gfn_range part = *range, wide;
     gfn_t from = range->from;
     mfn_t none = INVALID_MFN;
-    struct gfn_range wide;
+    struct p2m_counts counts;
     enum p2m_error error;
 
     ASSERT(locked.p2m == pod->p2m);
     if (!is_in_map(locked.p2m, *range))
         return P2M_BAD_RANGE;
-    if (!is_guests_own(locked.p2m, *range))
+    counts = count_range(locked.p2m, &part);
+    if (has_any(counts.other)) /* a page of the host's, or what is left of a broken one */
         return P2M_BAD_TYPE;
-    wide = widen(locked.p2m, *range);
+    wide = widen(locked.p2m, part);
     error = p2m_set_range(locked, &wide, &none, P2M_INVALID, debt);
     if (error == P2M_OK && wide.from.gfn <= from.gfn)
         error = P2M_DEBT_FULL; /* what lies before the range was empty already */
     else if (error == P2M_OK)
-        range->from = wide.from.gfn < range->end.gfn ? wide.from : range->end;
+        range->from = wide.from.gfn < part.end.gfn ? wide.from : part.end;
     after = pod_account(pod);
     note_unsettled(pod, debt);
     pod->events.ballooned += before.entries + before.populated - after.entries - after.populated;
@@ -345,7 +396,8 @@ void pod_audit(struct p2m_locked locked, const struct pod *pod, struct pod_audit
 
     *report = (struct pod_audit){ .what = NULL };
     pod_cache_audit(locked, pod, &report->cache);
-    if (account.cached > 0 && account.cached + account.granted > account.entries)
+    if (account.cached > 0 && account.cached + account.granted > account.entries &&
+        !pod->is_trimming)
         report->what = "more frames in hand than were promised";
     else if (!pod->is_sweeping && !pod->is_moving && has_unfinished(locked.p2m))
         report->what = "something is held or moving, and no sweep or move is under way";

@@ -20,6 +20,7 @@
 #include "memory.h"
 #include "model.h"
 #include "processor.h"
+#include "to_the_end.h"
 
 #define WORLD_DEBTS  3u
 #define SWEEP_DEBT   WORLD_DEBTS /* one more, of the sweep alone */

@@ -93,11 +93,11 @@ void pod_clean_end(struct p2m_locked locked, struct pod *pod, const struct pod_g
     fail();
 }
 
-bool pod_gather_start(struct p2m_locked locked, struct pod *pod)
+enum p2m_error pod_gather_start(struct p2m_locked locked, struct pod *pod)
 {
     (void)locked, (void)pod;
     looks++;
-    return is_worth_it;
+    return is_worth_it ? P2M_OK : P2M_EMPTY;
 }
 
 gfn_t pod_gather_slot(const struct pod *pod)
