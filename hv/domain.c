@@ -109,6 +109,7 @@ static const char *create_p2m(struct domain *domain, unsigned max_order)
     if (p2m_create(&domain->p2m, &config) != P2M_OK)
         return "no frame for the guest's map";
     pod_create(&domain->pod, &domain->p2m, domain->pod_max_order);
+    pod_set_debt_order(&domain->pod, domain->pod_debt_order);
     return NULL;
 }
 
@@ -202,6 +203,7 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
         .id = id,
         .memory_frames = config->memory_frames,
         .pod_max_order = config->pod_max_order,
+        .pod_debt_order = config->pod_debt_order,
         .patience_ns = config->patience_ns,
         .has_target = config->has_target,
         .test_calls = config->test_calls,

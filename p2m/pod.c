@@ -10,18 +10,25 @@
 
 #include "grant.h"
 #include "hold.h"
+#include "policy.h"
 #include "table.h"
 #include "walk.h"
 
 void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order)
 {
-    *pod = (struct pod){ .p2m = p2m, .max_order = max_order };
+    *pod = (struct pod){ .p2m = p2m, .max_order = max_order, .debt_order = POLICY_DEBT_ORDER };
     pod->cache.aside = INVALID_MFN;
     pod->gather.slot = GFN(UINT64_MAX);
     pod->gather.block = pod->gather_seen.block = INVALID_MFN;
     pod->gather_looked = UINT64_MAX;
     for (unsigned i = 0; i < POD_RECENT; i++)
         pod->recent[i] = GFN(UINT64_MAX);
+}
+
+void pod_set_debt_order(struct pod *pod, unsigned order)
+{
+    ASSERT(order <= ORDER_2M && order_is_size(order));
+    pod->debt_order = order;
 }
 
 /* ---- the account ---------------------------------------------------------------------------- */
@@ -217,12 +224,15 @@ void pod_clean_end(struct p2m_locked locked, struct pod *pod, const struct pod_g
 
 /* ---- populating ----------------------------------------------------------------------------- */
 
+/* One table is all that a populate in debt fills. */
 static unsigned populate_order(const struct pod *pod, unsigned mark_order)
 {
     unsigned limit = p2m_max_order(pod->p2m);
 
     if (pod->max_order < limit)
         limit = pod->max_order;
+    if (is_in_debt(pod) && pod->debt_order + ORDER_STEP < limit)
+        limit = pod->debt_order + ORDER_STEP;
     return mark_order < limit ? mark_order : limit;
 }
 
@@ -328,9 +338,9 @@ enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gf
 }
 
 /*
- * While the guest is in debt, most of a slot that it touches will be given back, or is wanted for
- * another: 512 leaves of 2 MB have an A and a D bit each, which tell what was not used. Without a
- * page for their table it is one leaf: nothing is lost but that knowledge.
+ * While the guest is in debt, most of what it touches will be given back, or is wanted for another:
+ * 512 smaller leaves have an A and a D bit each, which tell what was not used. Without a page for
+ * their table it is one leaf: nothing is lost but that knowledge.
  */
 static enum p2m_error map_block(struct p2m_locked locked, struct pod *pod,
                                 const struct pod_grant *grant)
@@ -343,8 +353,8 @@ static enum p2m_error map_block(struct p2m_locked locked, struct pod *pod,
     if (error != P2M_OK)
         return error;
     pod->events.populates[order_size(grant->order)]++;
-    if (grant->order == ORDER_1G && in_debt)
-        error = p2m_split(locked, grant->gfn, ORDER_2M);
+    if (in_debt && grant->order > pod->debt_order)
+        error = p2m_split(locked, grant->gfn, grant->order - ORDER_STEP);
     return error == P2M_NO_MEMORY ? P2M_OK : error;
 }
 

@@ -38,6 +38,7 @@ struct options {
     const char *fragment;  /* NULL, "2m", "4k" */
     const char *max_order; /* NULL, "1g", "2m", "4k" */
     const char *pod_max_order;
+    const char *pod_debt_order;
     uint32_t patience; /* seconds that the guest may wait for memory */
     enum balloon balloon;
     enum emulator emulator;

@@ -34,6 +34,7 @@ struct pod_events {
     uint64_t reclaimed[ORDER_SIZES]; /* found to be all zeroes, and taken back */
     uint64_t sweeps[ORDER_SIZES];    /* batches that were held and looked at */
     uint64_t bytes_read;             /* by sweeps */
+    uint64_t unread;                 /* 4K frames that were taken back for their D bit alone */
     uint64_t moves[ORDER_SIZES];     /* leaves that went on in another frame */
     uint64_t taken;                  /* 4K frames that came from the host */
     uint64_t gathered;               /* GBs of the machine that came together by moving */
@@ -85,7 +86,8 @@ struct pod_choice {
 /* Embed it beside struct p2m; its fields are the engine's alone. */
 struct pod {
     struct p2m *p2m;
-    unsigned max_order; /* nothing larger is populated */
+    unsigned max_order;  /* nothing larger is populated */
+    unsigned debt_order; /* nothing larger is mapped while the guest is in debt */
     struct pod_cache cache;
     uint64_t granted;   /* 4K frames */
     uint64_t unsettled; /* the last generation in which RAM left the map by these verbs */
@@ -100,8 +102,9 @@ struct pod {
     uint64_t gather_looked;        /* so much had happened when nothing was found */
     struct pod_events events;
     struct pod_cursor cursor[POD_DEPTHS][ORDER_SIZES];
-    uint64_t unwritten_looked; /* so many superpages had been populated when none was unwritten */
-    gfn_t recent[POD_RECENT];  /* populated last: an instruction may not have used them yet */
+    /* so many superpages had been populated when no leaf of that size was unwritten */
+    uint64_t unwritten_looked[ORDER_SIZES];
+    gfn_t recent[POD_RECENT]; /* populated last: an instruction may not have used them yet */
     unsigned recent_next;
 };
 
@@ -114,6 +117,17 @@ struct pod {
  *   Debts:   none.
  */
 void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order);
+
+/*
+ * pod_set_debt_order - while the guest is in debt, what is populated is mapped by leaves of this
+ * order, an A and a D bit each, which tell what was not used. At first 2 MB: out of a GB. With
+ * 4 KB nothing larger than 2 MB is populated then, and each takes a table page.
+ *   Units:   0 or 9.
+ *   Context: P2M held, or before anybody else can see pod. Changes nothing that is mapped.
+ *   Errors:  none.
+ *   Debts:   none.
+ */
+void pod_set_debt_order(struct pod *pod, unsigned order);
 
 /* ---- the account ---------------------------------------------------------------------------- */
 
@@ -313,7 +327,7 @@ struct pod_sweep_kind {
 };
 
 /* The kinds in the order in which a dry cache tries them; 4 KB holes in superpages come last. */
-#define POD_SWEEP_KINDS 6
+#define POD_SWEEP_KINDS 7
 extern const struct pod_sweep_kind pod_sweep_kinds[POD_SWEEP_KINDS];
 
 /* A sweep under way: up to POD_SWEEP_MAX leaves whose writes are held off. */
