@@ -70,15 +70,23 @@ static uint64_t count_ram(const struct domain *domain, const struct run *run)
     return ahead < frames ? ahead : frames;
 }
 
+static struct p2m_entry look_up(struct domain *domain, gfn_t gfn)
+{
+    struct p2m_locked locked = p2m_lock(&domain->p2m);
+    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+
+    p2m_unlock(locked);
+    return entry;
+}
+
 /* And how many of those are neither there nor promised. */
 static uint64_t count_empty(struct domain *domain, const struct run *run)
 {
     uint64_t frames = count_ram(domain, run), count = 0;
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
 
     while (count < frames) {
         gfn_t gfn = leading_frame(run, count), first;
-        struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+        struct p2m_entry entry = look_up(domain, gfn);
 
         if (entry.type != P2M_INVALID)
             break;
@@ -86,7 +94,6 @@ static uint64_t count_empty(struct domain *domain, const struct run *run)
         count += frames_ahead(
             run, (struct gfn_range){ first, gfn_add(first, order_frames(entry.order)) }, gfn);
     }
-    p2m_unlock(locked);
     return count < frames ? count : frames;
 }
 

@@ -109,6 +109,7 @@ static const char *create_p2m(struct domain *domain, unsigned max_order)
     if (p2m_create(&domain->p2m, &config) != P2M_OK)
         return "no frame for the guest's map";
     pod_create(&domain->pod, &domain->p2m, domain->pod_max_order);
+    pod_set_debt_order(&domain->pod, domain->pod_debt_order);
     return NULL;
 }
 
@@ -203,6 +204,7 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
         .vcpu_count = 1,
         .memory_frames = config->memory_frames,
         .pod_max_order = config->pod_max_order,
+        .pod_debt_order = config->pod_debt_order,
         .patience_ns = config->patience_ns,
         .has_target = config->has_target,
         .test_calls = config->test_calls,
@@ -242,6 +244,18 @@ static void special_free(struct special_page *page)
     *page = (struct special_page){ 0 };
 }
 
+static void empty_hand(struct domain *domain)
+{
+    enum p2m_error error;
+
+    do {
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        error = pod_empty(locked, &domain->pod);
+        p2m_unlock(locked);
+    } while (error == P2M_AGAIN);
+}
+
 void domain_destroy(struct domain *domain)
 {
     struct p2m_debt debt = P2M_NO_DEBT;
@@ -251,8 +265,8 @@ void domain_destroy(struct domain *domain)
         guest_unpin(domain, &domain->vcpu[i].info_page);
     if (domain->vcpu[0].vendor)
         vendor->vcpu_destroy(&domain->vcpu[0]);
+    empty_hand(domain);
     locked = p2m_lock(&domain->p2m);
-    pod_empty(locked, &domain->pod);
     p2m_destroy(locked, &debt);
     p2m_unlock(locked);
     flush_settle(domain, &debt);

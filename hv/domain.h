@@ -12,12 +12,13 @@
 
 struct domain_config {
     const char *name;
-    uint64_t memory_frames; /* what it is to have */
-    uint64_t maxmem_frames; /* what it is promised; the same: it is there from the start */
-    unsigned max_order;     /* of leaves: 0, 9 or 18; the processor may allow less */
-    unsigned pod_max_order; /* of what is populated on demand */
-    uint64_t patience_ns;   /* how long it waits when it has nothing in hand */
-    bool has_target;        /* its balloon is told what it is to have */
+    uint64_t memory_frames;  /* what it is to have */
+    uint64_t maxmem_frames;  /* what it is promised; the same: it is there from the start */
+    unsigned max_order;      /* of leaves: 0, 9 or 18; the processor may allow less */
+    unsigned pod_max_order;  /* of what is populated on demand */
+    unsigned pod_debt_order; /* of leaves while its balloon owes */
+    uint64_t patience_ns;    /* how long it waits when it has nothing in hand */
+    bool has_target;         /* its balloon is told what it is to have */
     bool test_calls;
     struct pvh_image image;
 };

@@ -41,10 +41,22 @@ static void shoot_down(struct domain *domain, uint64_t generation)
             cpu_pause();
 }
 
+/* A part of it a call, the lock free in between. */
+static void pay(struct domain *domain, struct p2m_debt *debt)
+{
+    enum p2m_error error;
+
+    do {
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        error = p2m_pay(locked, debt);
+        pod_trim(locked, &domain->pod);
+        p2m_unlock(locked);
+    } while (error == P2M_AGAIN || pod_has_surplus(&domain->pod));
+}
+
 void flush_settle(struct domain *domain, struct p2m_debt *debt)
 {
-    struct p2m_locked locked;
-
     if (debt->flush) {
         uint64_t generation = p2m_begin_settle(&domain->p2m);
 
@@ -52,10 +64,7 @@ void flush_settle(struct domain *domain, struct p2m_debt *debt)
         shoot_down(domain, generation);
         p2m_end_settle(&domain->p2m, generation);
     }
-    locked = p2m_lock(&domain->p2m);
-    p2m_pay(locked, debt);
-    pod_trim(locked, &domain->pod);
-    p2m_unlock(locked);
+    pay(domain, debt);
 }
 
 void flush_merge(struct domain *domain)

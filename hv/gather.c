@@ -101,31 +101,43 @@ static void take_hold(struct domain *domain, gfn_t gfn)
 /* To look costs a walk through the map: when there was nothing, not soon again. */
 static bool is_worth_it(struct domain *domain)
 {
-    struct p2m_locked locked;
-    bool is_started;
+    enum p2m_error error;
 
     if (clock_ns() < domain->gather_ns)
         return false;
-    locked = p2m_lock(&domain->p2m);
-    is_started = pod_gather_start(locked, &domain->pod);
-    p2m_unlock(locked);
-    if (!is_started)
+    do {
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        error = pod_gather_start(locked, &domain->pod);
+        p2m_unlock(locked);
+    } while (error == P2M_AGAIN);
+    if (error != P2M_OK)
         domain->gather_ns = clock_ns() + LOOK_NS;
-    return is_started;
+    return error == P2M_OK;
 }
 
-static uint64_t step(struct domain *domain)
+static enum p2m_error next(struct domain *domain, struct pod_move *move)
 {
     struct p2m_debt debt = P2M_NO_DEBT;
     struct p2m_locked locked = p2m_lock(&domain->p2m);
     gfn_t slot = pod_gather_slot(&domain->pod);
-    struct pod_move move;
-    enum p2m_error error = pod_gather_next(locked, &domain->pod, &move, &debt);
+    enum p2m_error error = pod_gather_next(locked, &domain->pod, move, &debt);
 
     if (error == P2M_EMPTY)
         note_slot(locked, domain, slot);
     p2m_unlock(locked);
     flush_settle(domain, &debt);
+    return error;
+}
+
+static uint64_t step(struct domain *domain)
+{
+    struct pod_move move;
+    enum p2m_error error;
+
+    do
+        error = next(domain, &move);
+    while (error == P2M_AGAIN);
     if (error != P2M_OK)
         return 0;
     move_on(domain, &move);

@@ -269,6 +269,7 @@ struct domain {
     bool ballooned;          /* it has been down there */
     bool has_target;         /* its balloon is told; else it never acts */
     unsigned pod_max_order;  /* nothing larger is populated: policy */
+    unsigned pod_debt_order; /* nothing larger is mapped while its balloon owes: policy */
     struct gfn_range ram[2]; /* where its RAM is: below the hole, and above 4 GB */
     unsigned ram_count;
     gfn_t end; /* end of all that it may map: RAM, hole, and a window above */

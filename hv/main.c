@@ -101,6 +101,7 @@ static const char *create_guest(const struct boot_info *info, const struct optio
         .maxmem_frames = maxmem >> FRAME_SHIFT,
         .max_order = options->max_order,
         .pod_max_order = options->pod_max_order,
+        .pod_debt_order = options->pod_debt_order,
         .patience_ns = options->pod_patience * NS_PER_S,
         .has_target = options->guest_balloon,
         .test_calls = options->test_calls,

@@ -78,6 +78,11 @@ static bool set_max_order(struct options *options, const char *value)
     return parse_order(value, &options->max_order);
 }
 
+static bool set_pod_debt_order(struct options *options, const char *value)
+{
+    return parse_order(value, &options->pod_debt_order) && options->pod_debt_order <= ORDER_2M;
+}
+
 static bool set_pod_max_order(struct options *options, const char *value)
 {
     return parse_order(value, &options->pod_max_order);
@@ -113,6 +118,7 @@ static const struct option {
     { "guest.balloon", set_balloon, "on or off" },
     { "guest.name", set_name, "at most 31 characters" },
     { "max_order", set_max_order, "4k, 2m or 1g" },
+    { "pod.debt_order", set_pod_debt_order, "4k or 2m" },
     { "pod.max_order", set_pod_max_order, "4k, 2m or 1g" },
     { "pod.patience", set_patience, "seconds, at most 3600" },
     { "fragment", set_fragment, "4k or 2m" },
@@ -176,6 +182,7 @@ const char *options_parse(const char *line, struct options *options)
                                  .guest_balloon = true,
                                  .max_order = ORDER_1G,
                                  .pod_max_order = ORDER_1G,
+                                 .pod_debt_order = ORDER_2M,
                                  .pod_patience = 10,
                                  .fragment = ORDER_1G,
                                  .guest_line = "" };

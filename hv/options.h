@@ -11,16 +11,17 @@
 
 struct options {
     char guest_name[32];
-    uint64_t guest_memory;  /* bytes that it is to have */
-    uint64_t guest_maxmem;  /* bytes that it is promised; 0: the same */
-    bool guest_balloon;     /* its balloon is told what it is to have */
-    unsigned max_order;     /* largest leaf: 0, 9 or 18 */
-    unsigned pod_max_order; /* largest piece that is populated on demand: 0, 9 or 18 */
-    uint64_t pod_patience;  /* seconds that a guest waits for memory */
-    unsigned fragment;      /* break the host's free memory down to this order; 18: leave it */
-    bool hold;              /* wait for the host command after each phase */
-    bool test_calls;        /* the guest may use the private hypercall of test_calls.h */
-    const char *guest_line; /* the guest's command line */
+    uint64_t guest_memory;   /* bytes that it is to have */
+    uint64_t guest_maxmem;   /* bytes that it is promised; 0: the same */
+    bool guest_balloon;      /* its balloon is told what it is to have */
+    unsigned max_order;      /* largest leaf: 0, 9 or 18 */
+    unsigned pod_max_order;  /* largest piece that is populated on demand: 0, 9 or 18 */
+    unsigned pod_debt_order; /* largest leaf while its balloon owes: 0 or 9 */
+    uint64_t pod_patience;   /* seconds that a guest waits for memory */
+    unsigned fragment;       /* break the host's free memory down to this order; 18: leave it */
+    bool hold;               /* wait for the host command after each phase */
+    bool test_calls;         /* the guest may use the private hypercall of test_calls.h */
+    const char *guest_line;  /* the guest's command line */
 };
 
 /*

@@ -175,6 +175,7 @@ static void write_pod(struct domain *domain, const struct p2m_counts *counts)
     write_by_size("sweeps", events.sweeps);
     write_by_size("moves", events.moves);
     write("\"gathered\":%lu,", events.gathered);
+    write("\"reclaimed_unread_frames\":%lu,", events.unread);
     write("\"sweep_bytes_read\":%lu,\"ballooned_frames\":%lu,\"pause_ns_max\":%lu,",
           events.bytes_read, events.ballooned, domain->pause_ns_max);
 }

@@ -58,6 +58,23 @@ void upkeep_merge(struct domain *domain)
         merge_candidates(domain);
 }
 
+/* A debt's worth a call, the lock free in between. */
+static void merge_small(struct domain *domain, gfn_t slot)
+{
+    gfn_t gfn = slot, end = gfn_add(slot, order_frames(ORDER_1G));
+
+    while (gfn.gfn < end.gfn) {
+        struct p2m_debt debt = P2M_NO_DEBT;
+        struct p2m_locked locked = p2m_lock(&domain->p2m);
+
+        for (; gfn.gfn < end.gfn; gfn = gfn_add(gfn, order_frames(ORDER_2M)))
+            if (p2m_merge(locked, gfn, ORDER_2M, &debt) == P2M_DEBT_FULL)
+                break;
+        p2m_unlock(locked);
+        flush_settle(domain, &debt);
+    }
+}
+
 static void merge_slot(struct domain *domain, gfn_t gfn)
 {
     struct p2m_debt debt = P2M_NO_DEBT;
@@ -78,8 +95,11 @@ void upkeep_merge_slots(struct domain *domain)
     domain->merge_slots_later = false;
     for (uint64_t slot = 0; slot < slot_count(domain); slot++)
         if (domain->slot_reason[slot] != SLOT_WHOLE &&
-            domain->slot_reason[slot] != SLOT_SPLIT_BY_TEST)
+            domain->slot_reason[slot] != SLOT_SPLIT_BY_TEST) {
+            if (domain->pod_debt_order < ORDER_2M)
+                merge_small(domain, GFN(slot << ORDER_1G));
             merge_slot(domain, GFN(slot << ORDER_1G));
+        }
 }
 
 /* Somebody else paid than the balloon: the guest's target was raised. */

@@ -150,17 +150,29 @@ enum p2m_error pod_set_target(struct p2m_locked locked, struct pod *pod, uint64_
     return pod_set_cache_target(locked, pod, frames - out);
 }
 
-void pod_trim(struct p2m_locked locked, struct pod *pod)
+bool pod_has_surplus(const struct pod *pod)
 {
-    uint64_t limit = cache_limit(pod);
-
-    while (pod->cache.counts.frames > limit)
-        give_to_host(locked, pod, pod->cache.counts.frames - limit);
+    return pod->cache.counts.frames > cache_limit(pod);
 }
 
-void pod_empty(struct p2m_locked locked, struct pod *pod)
+/* Down to so many frames in hand, or as far as the steps go. */
+static void give_down_to(struct p2m_locked locked, struct pod *pod, uint64_t frames)
 {
-    while (pod->cache.counts.frames > 0)
-        give_to_host(locked, pod, pod->cache.counts.frames);
+    const uint64_t *cached = &pod->cache.counts.frames;
+
+    for (uint64_t steps = locked.p2m->config.steps; *cached > frames && steps > 0; steps--)
+        give_to_host(locked, pod, *cached - frames);
+}
+
+void pod_trim(struct p2m_locked locked, struct pod *pod)
+{
+    give_down_to(locked, pod, cache_limit(pod));
+    pod->is_trimming = pod_has_surplus(pod);
+}
+
+enum p2m_error pod_empty(struct p2m_locked locked, struct pod *pod)
+{
+    give_down_to(locked, pod, 0);
     pod_cache_unreserve(locked, pod);
+    return pod->cache.counts.frames > 0 ? P2M_AGAIN : P2M_OK;
 }

@@ -18,6 +18,7 @@ void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owe
               const struct p2m_counts *counts)
 {
     ASSERT(debt->count < P2M_DEBT_MAX);
+    ASSERT(debt->paid == 0 && !debt->place.is_begun);
     for (unsigned size = 0; size < ORDER_SIZES; size++)
         p2m->unpaid.ram += counts->ram[size] << size * ORDER_STEP;
     p2m->unpaid.tables += counts->tables;
@@ -115,68 +116,123 @@ static void pay_table(struct p2m_locked locked, mfn_t table)
     table_free(locked, table);
 }
 
-static void pay_subtree(struct p2m_locked locked, const struct p2m_owed *owed)
+static void pay_entry(struct p2m_locked locked, const struct p2m_owed *owed,
+                      const struct walk *walk)
 {
-    struct p2m *p2m = locked.p2m;
-    struct walk walk = walk_table(p2m, owed->table, owed->order / ORDER_STEP - 1, owed->gfn);
+    enum entry_kind kind = walk_kind(walk);
+    struct p2m_frames frames;
 
+    if (kind == ENTRY_TABLE)
+        pay_table(locked, entry_mfn(walk->entry));
+    if (kind != ENTRY_LEAF)
+        return;
+    frames = frames_of(locked.p2m, walk->entry, walk->level, owed->frames.became);
+    frames.dirty = frames.dirty || owed->frames.dirty;
+    pay_frames(locked.p2m, &frames);
+}
+
+/* The item that a payment has come to, and how many entries it may still go through. Each of the
+ * functions below answers whether it is paid; if not, the debt says where to go on. */
+struct payment {
+    struct p2m_debt *debt;
+    uint64_t steps;
+};
+
+static const struct p2m_owed *payment_item(const struct payment *payment)
+{
+    return &payment->debt->owed[payment->debt->paid];
+}
+
+static bool pay_subtree(struct p2m_locked locked, struct payment *payment)
+{
+    const struct p2m_owed *owed = payment_item(payment);
+    struct p2m_place *place = &payment->debt->place;
+    struct walk walk = walk_table(locked.p2m, owed->table, owed->order / ORDER_STEP - 1, owed->gfn);
+
+    if (place->is_begun)
+        walk_resume(&walk, place->gfn, place->order / ORDER_STEP);
     while (walk_step(&walk)) {
-        enum entry_kind kind = walk_kind(&walk);
-
-        if (kind == ENTRY_TABLE) {
-            pay_table(locked, entry_mfn(walk.entry));
-        } else if (kind == ENTRY_LEAF) {
-            struct p2m_frames frames = frames_of(p2m, walk.entry, walk.level, owed->frames.became);
-
-            frames.dirty = frames.dirty || owed->frames.dirty;
-            pay_frames(p2m, &frames);
-        }
+        pay_entry(locked, owed, &walk);
+        *place = (struct p2m_place){ walk.gfn, level_order(walk.level), true };
+        if (--payment->steps == 0)
+            return false;
     }
     pay_table(locked, owed->table);
+    return true;
+}
+
+/* The entries that map frames of a dead table's now get the bits that it has. */
+static bool say_again(struct p2m *p2m, struct payment *payment, uint64_t first, uint64_t bits)
+{
+    const struct p2m_owed *owed = payment_item(payment);
+    struct p2m_place *place = &payment->debt->place;
+    gfn_t end = gfn_add(owed->gfn, order_frames(owed->order));
+    gfn_t from = place->is_begun ? place->gfn : owed->gfn;
+
+    for_each_p2m_entry (w, p2m, from, end) {
+        struct slot slot = { w.table[w.level], w.level, w.gfn };
+        uint64_t distance = entry_mfn(w.entry).mfn - w.gfn.gfn;
+
+        if (payment->steps == 0) {
+            *place = (struct p2m_place){ .gfn = w.gfn, .is_begun = true };
+            return false;
+        }
+        payment->steps--;
+        if (walk_kind(&w) == ENTRY_LEAF && distance == entry_mfn(first).mfn - owed->gfn.gfn)
+            while (!entry_change(p2m, slot, &w.entry, w.entry | bits))
+                ;
+    }
+    return true;
 }
 
 /*
  * A processor that still walked the dead table may have set bits there: the entries that map those
  * frames now must say so too. They may have been split, merged once more, or be gone, since. Bits
  * that were there before the merge are said again: too many D bits cost time, one too few costs
- * data.
+ * data. What changes between two calls is no loss: until the table is paid, what leaves the map is
+ * said to be dirty.
  */
-static void pay_merged(struct p2m_locked locked, const struct p2m_owed *owed)
+static bool pay_merged(struct p2m_locked locked, struct payment *payment)
 {
     struct p2m *p2m = locked.p2m;
-    const struct pt_format *format = p2m->config.format;
+    const struct p2m_owed *owed = payment_item(payment);
     uint64_t bits = table_volatile_bits(p2m, owed->table);
     uint64_t first = entry_read(&table_entries(p2m, owed->table)[0]);
 
     if (bits && mfn_is_valid(p2m->root) &&
-        entry_kind(format, first, owed->order / ORDER_STEP - 1) == ENTRY_LEAF) {
-        gfn_t end = gfn_add(owed->gfn, order_frames(owed->order));
-
-        for_each_p2m_entry (w, p2m, owed->gfn, end) {
-            struct slot slot = { w.table[w.level], w.level, w.gfn };
-            uint64_t distance = entry_mfn(w.entry).mfn - w.gfn.gfn;
-
-            if (walk_kind(&w) == ENTRY_LEAF && distance == entry_mfn(first).mfn - owed->gfn.gfn)
-                while (!entry_change(p2m, slot, &w.entry, w.entry | bits))
-                    ;
-        }
-    }
+        entry_kind(p2m->config.format, first, owed->order / ORDER_STEP - 1) == ENTRY_LEAF &&
+        !say_again(p2m, payment, first, bits))
+        return false;
     p2m->unpaid.merged--;
     pay_table(locked, owed->table);
+    return true;
 }
 
-void p2m_pay(struct p2m_locked locked, struct p2m_debt *debt)
+static bool pay_item(struct p2m_locked locked, struct payment *payment)
 {
-    ASSERT(p2m_debt_is_settled(locked.p2m, debt));
-    for (unsigned i = 0; i < debt->count; i++) {
-        const struct p2m_owed *owed = &debt->owed[i];
+    switch (payment_item(payment)->kind) {
+    case P2M_OWED_SUBTREE:
+        return pay_subtree(locked, payment);
+    case P2M_OWED_MERGED:
+        return pay_merged(locked, payment);
+    default:
+        payment->steps--;
+        pay_frames(locked.p2m, &payment_item(payment)->frames);
+        return true;
+    }
+}
 
-        if (owed->kind == P2M_OWED_FRAMES)
-            pay_frames(locked.p2m, &owed->frames);
-        else if (owed->kind == P2M_OWED_SUBTREE)
-            pay_subtree(locked, owed);
-        else
-            pay_merged(locked, owed);
+enum p2m_error p2m_pay(struct p2m_locked locked, struct p2m_debt *debt)
+{
+    struct payment payment = { debt, locked.p2m->config.steps };
+
+    ASSERT(p2m_debt_is_settled(locked.p2m, debt));
+    while (debt->paid < debt->count) {
+        if (payment.steps == 0 || !pay_item(locked, &payment))
+            return P2M_AGAIN;
+        debt->paid++;
+        debt->place = (struct p2m_place){ .is_begun = false };
     }
     *debt = P2M_NO_DEBT;
+    return P2M_OK;
 }

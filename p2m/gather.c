@@ -23,7 +23,7 @@ gfn_t pod_gather_slot(const struct pod *pod)
 static enum p2m_error gather_end(struct p2m_locked locked, struct pod *pod)
 {
     pod_cache_set_aside(locked, pod, INVALID_MFN);
-    pod->gather = (struct pod_gather){ INVALID_MFN, NOWHERE, GFN(0) };
+    pod->gather = (struct pod_gather){ .block = INVALID_MFN, .slot = NOWHERE };
     return P2M_EMPTY;
 }
 
@@ -39,6 +39,17 @@ static bool is_in_hand(const struct pod_cache *cache, mfn_t mfn)
     const struct cache_node *node = node_find(cache, mfn, ORDER_1G);
 
     return node && bit_is_set(node->cached, node_index(ORDER_1G, mfn.mfn));
+}
+
+/* Below 2 MB it can't be one leaf, and there might be much to look at. */
+static bool slot_is_of_2m(const struct pod *pod)
+{
+    struct slot slot;
+
+    if (pod->gather.slot.gfn == NOWHERE.gfn)
+        return true;
+    slot = table_find(pod->p2m, pod->gather.slot, 1);
+    return slot.level == 1 && p2m_host_table_info(pod->p2m, slot.table)->tables == 0;
 }
 
 /* Of the slot, not at its place, and the place is free: it goes there, and makes room elsewhere. */
@@ -60,23 +71,35 @@ static bool next_of_slot(const struct pod *pod, struct pod_place *place)
     return false;
 }
 
-/* In the way: the next such leaf, round the map once. */
-static bool next_in_the_way(struct pod *pod, struct pod_place *place)
+/* Past this entry; round the map, at its end. */
+static void cursor_step(struct pod_gather *gather, const struct walk *walk, gfn_t end)
+{
+    gfn_t next = gfn_add(walk->gfn, order_frames(level_order(walk->level)));
+
+    gather->looked += next.gfn - gather->cursor.gfn;
+    gather->cursor = next.gfn < end.gfn ? next : GFN(0);
+}
+
+/* In the way: the next such leaf. P2M_EMPTY when there is none, all round the map. */
+static enum p2m_error next_in_the_way(struct pod *pod, struct pod_place *place)
 {
     struct pod_gather *gather = &pod->gather;
-    gfn_t from = gather->cursor;
+    uint64_t steps = pod->p2m->config.steps;
+    gfn_t end = pod->p2m->config.end;
 
-    for (unsigned round = 0; round < 2; round++) {
-        for_each_p2m_entry (w, pod->p2m, from, pod->p2m->config.end) {
+    while (gather->looked < end.gfn)
+        for_each_p2m_entry (w, pod->p2m, gather->cursor, end) {
+            if (steps-- == 0)
+                return P2M_AGAIN;
+            cursor_step(gather, &w, end);
             if (!leaf_is_in(&w, gather->block) || leaf_is_in_place(&w, gather))
                 continue;
-            gather->cursor = gfn_add(w.gfn, order_frames(level_order(w.level)));
+            gather->looked = 0;
             *place = (struct pod_place){ w.gfn, INVALID_MFN };
-            return true;
+            return P2M_OK;
         }
-        from = GFN(0);
-    }
-    return false;
+    gather->looked = 0;
+    return P2M_EMPTY;
 }
 
 /* Is there anything for a leaf of this order, but what is aside, and GBs that are whole already? */
@@ -112,7 +135,7 @@ static enum p2m_error check_slot(const struct pod *pod)
 {
     const struct pod_gather *gather = &pod->gather;
     const struct cache_node *node = node_find(&pod->cache, gather->block, ORDER_1G);
-    enum p2m_error missing = pod->granted > 0 ? P2M_AGAIN : P2M_EMPTY;
+    enum p2m_error missing = pod->granted > 0 ? P2M_BUSY : P2M_EMPTY;
 
     for_each_p2m_entry (w, pod->p2m, gather->slot, gfn_add(gather->slot, order_frames(ORDER_1G))) {
         unsigned index = node_index(ORDER_1G, w.gfn.gfn);
@@ -125,8 +148,8 @@ static enum p2m_error check_slot(const struct pod *pod)
             return missing;
     }
     if (node && node->clean_count < node->count)
-        return P2M_AGAIN;
-    return is_settled(pod) ? P2M_OK : P2M_AGAIN;
+        return P2M_BUSY;
+    return is_settled(pod) ? P2M_OK : P2M_BUSY;
 }
 
 /* All that the slot has is at its place: the rest is populated, and it is one leaf. */
@@ -152,7 +175,7 @@ static enum p2m_error check_block(const struct pod *pod)
 
     if (node && node_is_full(node))
         return P2M_OK;
-    return pod->granted > 0 ? P2M_AGAIN : P2M_EMPTY;
+    return pod->granted > 0 ? P2M_BUSY : P2M_EMPTY;
 }
 
 /* Nothing is in the way any more. */
@@ -161,8 +184,8 @@ static enum p2m_error finish(struct p2m_locked locked, struct pod *pod, struct p
     bool is_for_slot = pod->gather.slot.gfn != NOWHERE.gfn;
     enum p2m_error error = is_for_slot ? check_slot(pod) : check_block(pod);
 
-    if (error == P2M_AGAIN || pod->is_moving)
-        return P2M_AGAIN;
+    if (error == P2M_BUSY || pod->is_moving)
+        return P2M_BUSY;
     if (error == P2M_OK && is_for_slot)
         error = complete_slot(locked, pod, debt);
     if (error != P2M_OK)
@@ -171,22 +194,33 @@ static enum p2m_error finish(struct p2m_locked locked, struct pod *pod, struct p
     return gather_end(locked, pod);
 }
 
+/* What moves next, and to where. */
+static enum p2m_error next_move(struct pod *pod, struct pod_move *move, struct pod_place *place)
+{
+    move->where = POD_AT;
+    if (next_of_slot(pod, place))
+        return P2M_OK;
+    move->where = POD_ANYWHERE;
+    return next_in_the_way(pod, place);
+}
+
 enum p2m_error pod_gather_next(struct p2m_locked locked, struct pod *pod, struct pod_move *move,
                                struct p2m_debt *debt)
 {
     struct pod_place place;
+    enum p2m_error error;
 
     ASSERT(mfn_is_valid(pod->gather.block));
     if (pod->is_moving)
-        return P2M_AGAIN;
-    if (!pod_cache_is_aside(pod, pod->gather.block)) /* the cache went dry and took it back */
+        return P2M_BUSY;
+    /* The cache went dry and took it back; or the slot is in 4 KB pieces by now. */
+    if (!pod_cache_is_aside(pod, pod->gather.block) || !slot_is_of_2m(pod))
         return gather_fail(locked, pod);
-    if (next_of_slot(pod, &place))
-        move->where = POD_AT;
-    else if (next_in_the_way(pod, &place))
-        move->where = POD_ANYWHERE;
-    else
+    error = next_move(pod, move, &place);
+    if (error == P2M_EMPTY)
         return finish(locked, pod, debt);
+    if (error != P2M_OK)
+        return error;
     if ((move->where == POD_ANYWHERE && !has_room(pod, place.gfn)) ||
         pod_move_begin(locked, pod, move, &place, debt) != P2M_OK)
         return gather_fail(locked, pod);

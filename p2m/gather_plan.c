@@ -11,15 +11,6 @@
 
 /* ---- what it would cost --------------------------------------------------------------------- */
 
-/* All in 4K frames. */
-struct tally {
-    uint64_t in_hand;    /* of the block */
-    uint64_t in_place;   /* of the slot, at its place in the block */
-    uint64_t astray;     /* of the slot, in the block, but not at its place */
-    uint64_t outside;    /* of the slot, in another block */
-    uint64_t in_the_way; /* in the block, of other slots */
-};
-
 static uint64_t frames_in_hand(const struct pod_cache *cache, mfn_t block)
 {
     const struct cache_node *node = node_find(cache, block, ORDER_1G);
@@ -38,7 +29,7 @@ static uint64_t frames_in_hand(const struct pod_cache *cache, mfn_t block)
 }
 
 /* What can't be moved counts for nothing, so that the block is found not to be all the guest's. */
-static void tally_leaf(struct tally *tally, const struct walk *walk,
+static void tally_leaf(struct pod_tally *tally, const struct walk *walk,
                        const struct pod_gather *gather)
 {
     bool is_in = leaf_is_in(walk, gather->block);
@@ -70,37 +61,42 @@ static uint64_t slot_frames(const struct pod *pod, const struct pod_gather *gath
     return (uint64_t)p2m_host_table_info(pod->p2m, slot.table)->ram << ORDER_2M;
 }
 
-/* How many frames must be copied for it; UINT64_MAX: it can't be had. The host itself may have
- * frames in the block; and what is moved must find room elsewhere, which a whole GB is not. */
-static uint64_t gather_cost(const struct pod *pod, const struct pod_gather *gather)
+/* The host itself may have frames in the block. */
+static bool is_within_reach(const struct pod *pod, const struct pod_gather *gather)
 {
-    const struct pod_cache_counts *counts = &pod->cache.counts;
-    struct tally tally = { .in_hand = frames_in_hand(&pod->cache, gather->block) };
-    uint64_t whole = counts->blocks[order_size(ORDER_1G)] << ORDER_1G, room;
-    uint64_t least = order_frames(ORDER_1G) - tally.in_hand; /* the slot may have some of it */
+    uint64_t least = order_frames(ORDER_1G) - frames_in_hand(&pod->cache, gather->block);
 
-    if (least > limit(pod) + (gather->slot.gfn == NOWHERE.gfn ? 0 : slot_frames(pod, gather)))
-        return UINT64_MAX; /* without a walk through all of the map */
-    for_each_p2m_entry (w, pod->p2m, GFN(0), pod->p2m->config.end)
-        tally_leaf(&tally, &w, gather);
-    room = counts->frames - whole - tally.in_hand + tally.outside;
-    if (tally.in_hand + tally.in_place + tally.astray + tally.in_the_way !=
-            order_frames(ORDER_1G) ||
-        room < tally.in_the_way)
-        return UINT64_MAX;
-    return tally.in_the_way + tally.astray + tally.outside;
+    return least <= limit(pod) + (gather->slot.gfn == NOWHERE.gfn ? 0 : slot_frames(pod, gather));
 }
 
-/* ---- choosing ------------------------------------------------------------------------------- */
+/* How many frames must be copied for it; UINT64_MAX: it can't be had. What is moved must find room
+ * elsewhere, which a whole GB is not. */
+static uint64_t gather_cost(const struct pod *pod, const struct pod_tally *tally)
+{
+    const struct pod_cache_counts *counts = &pod->cache.counts;
+    uint64_t whole = counts->blocks[order_size(ORDER_1G)] << ORDER_1G;
+    uint64_t room = counts->frames - whole + tally->outside;
 
-/* The partial GB with the most whole 2 MB in hand. */
+    if (tally->in_hand + tally->in_place + tally->astray + tally->in_the_way !=
+            order_frames(ORDER_1G) ||
+        room < tally->in_hand + tally->in_the_way)
+        return UINT64_MAX;
+    return tally->in_the_way + tally->astray + tally->outside;
+}
+
+/* ---- candidates ----------------------------------------------------------------------------- */
+
+#define LOOKS_MOST 4096u
+
+/* The partial GB with the most whole 2 MB in hand, of so many. */
 static mfn_t fullest_block(const struct pod_cache *cache)
 {
     const struct cache_node *best = NULL;
+    unsigned looks = 0;
 
     for (unsigned clean = 0; clean < POD_CLEAN_STATES; clean++)
-        for (struct pod_link *link = cache->stock[POD_OPEN][order_size(ORDER_2M)][clean]; link;
-             link = link->next) {
+        for (struct pod_link *link = cache->stock[POD_OPEN][order_size(ORDER_2M)][clean];
+             link && looks < LOOKS_MOST; link = link->next, looks++) {
             const struct cache_node *node = LINK_OWNER(link, struct cache_node, stock);
 
             if (!best || node->count > best->count)
@@ -129,76 +125,141 @@ static bool could_be_one_leaf(const struct p2m *p2m, gfn_t gfn, mfn_t *block)
     return true;
 }
 
-struct choice {
-    struct pod_gather gather;
-    uint64_t cost;
-};
-
-static void consider(const struct pod *pod, mfn_t block, gfn_t slot, struct choice *best)
+/* Candidate 0 is the fullest block for no slot at all; then, for each slot, the block that it has
+ * leaves in, and the fullest. A slot of which nothing is populated yet takes any 1 GB block; one
+ * that is partly populated is completed when all that was promised can be had. */
+static struct pod_gather candidate(const struct pod *pod, uint64_t number, mfn_t fullest)
 {
-    struct pod_gather gather = { .block = block, .slot = slot };
-    uint64_t cost;
+    const unsigned size = order_size(ORDER_1G);
+    bool is_own = number % 2 == 1;
+    struct pod_gather gather = { .block = INVALID_MFN, .slot = NOWHERE };
+    mfn_t own = INVALID_MFN;
 
-    if (!mfn_is_valid(block))
-        return;
-    cost = gather_cost(pod, &gather);
-    if (cost <= limit(pod) && cost < best->cost)
-        *best = (struct choice){ gather, cost };
+    if (number == 0) {
+        if (pod->p2m->counts.markers[size] > pod->cache.counts.blocks[size])
+            gather.block = fullest;
+        return gather;
+    }
+    gather.slot = GFN((number - 1) / 2 << ORDER_1G);
+    if (could_be_one_leaf(pod->p2m, gather.slot, &own))
+        gather.block = is_own ? own : fullest;
+    return gather;
 }
 
-/* A slot of which nothing is populated yet takes any 1 GB block; one that is partly populated is
- * completed when all that was promised can be had. */
-static struct choice choose(const struct pod *pod)
+static bool is_last_candidate(const struct pod *pod, uint64_t number)
 {
-    const struct p2m *p2m = pod->p2m;
-    struct choice best = { { INVALID_MFN, NOWHERE, GFN(0) }, UINT64_MAX };
     struct pod_account account = pod_account(pod);
-    mfn_t fullest = fullest_block(&pod->cache);
-    const unsigned size = order_size(ORDER_1G);
+    uint64_t next_slot = number / 2 << ORDER_1G;
 
-    if (p2m->counts.markers[size] > pod->cache.counts.blocks[size])
-        consider(pod, fullest, NOWHERE, &best);
-    if (pod_in_debt(&account))
-        return best;
-    for (uint64_t gfn = 0; gfn < p2m->config.end.gfn; gfn += order_frames(ORDER_1G)) {
-        mfn_t own = INVALID_MFN;
+    return number > 0 && (pod_in_debt(&account) || next_slot >= pod->p2m->config.end.gfn);
+}
 
-        if (!could_be_one_leaf(p2m, GFN(gfn), &own))
-            continue;
-        consider(pod, own, GFN(gfn), &best);
-        consider(pod, fullest, GFN(gfn), &best);
+/* ---- choosing ------------------------------------------------------------------------------- */
+
+static void begin(struct pod *pod)
+{
+    pod->choice = (struct pod_choice){
+        .is_begun = true,
+        .changes = gather_changes(pod),
+        .fullest = fullest_block(&pod->cache),
+        .candidate.block = INVALID_MFN,
+        .best = { .block = INVALID_MFN, .slot = NOWHERE },
+        .cost = UINT64_MAX,
+    };
+}
+
+/* The next candidate is the one to tally, if it is worth a walk through all of the map. */
+static void take_next(struct pod *pod)
+{
+    struct pod_choice *choice = &pod->choice;
+    struct pod_gather next = candidate(pod, choice->next++, choice->fullest);
+
+    if (!mfn_is_valid(next.block) || !is_within_reach(pod, &next))
+        return;
+    choice->candidate = next;
+    choice->tally = (struct pod_tally){ .in_hand = frames_in_hand(&pod->cache, next.block) };
+}
+
+/* The walk, as far as the steps go; the cursor says where it goes on. */
+static bool tally_all(struct pod *pod, uint64_t *steps)
+{
+    struct pod_gather *gather = &pod->choice.candidate;
+
+    for_each_p2m_entry (w, pod->p2m, gather->cursor, pod->p2m->config.end) {
+        gather->cursor = w.gfn;
+        if (*steps == 0)
+            return false;
+        --*steps;
+        tally_leaf(&pod->choice.tally, &w, gather);
     }
-    return best;
+    return true;
+}
+
+static void judge(struct pod *pod)
+{
+    struct pod_choice *choice = &pod->choice;
+    uint64_t cost = gather_cost(pod, &choice->tally);
+
+    if (cost <= limit(pod) && cost < choice->cost) {
+        choice->best = choice->candidate;
+        choice->best.cursor = GFN(0);
+        choice->cost = cost;
+    }
+    choice->candidate.block = INVALID_MFN;
+}
+
+/* To look for a candidate costs as much as to walk through a table. */
+static bool choose(struct pod *pod)
+{
+    struct pod_choice *choice = &pod->choice;
+    uint64_t steps = pod->p2m->config.steps;
+
+    if (!choice->is_begun)
+        begin(pod);
+    while (steps > 0) {
+        if (!mfn_is_valid(choice->candidate.block)) {
+            if (is_last_candidate(pod, choice->next))
+                return true;
+            take_next(pod);
+            steps -= steps < TABLE_ENTRIES ? steps : TABLE_ENTRIES;
+        } else if (tally_all(pod, &steps)) {
+            judge(pod);
+        }
+    }
+    return false;
 }
 
 /* Found just as it was the last time: what is in the way does not go away by itself. */
-static bool is_steady(struct pod *pod, const struct choice *best)
+static bool is_steady(struct pod *pod)
 {
-    bool is_same = best->gather.block.mfn == pod->gather_seen.block.mfn &&
-                   best->gather.slot.gfn == pod->gather_seen.slot.gfn &&
-                   best->cost == pod->gather_cost;
+    const struct pod_choice *choice = &pod->choice;
+    bool is_same = choice->best.block.mfn == pod->gather_seen.block.mfn &&
+                   choice->best.slot.gfn == pod->gather_seen.slot.gfn &&
+                   choice->cost == pod->gather_cost;
 
-    pod->gather_seen = best->gather;
-    pod->gather_cost = best->cost;
-    return is_same && mfn_is_valid(best->gather.block);
+    pod->gather_seen = choice->best;
+    pod->gather_cost = choice->cost;
+    return is_same && mfn_is_valid(choice->best.block);
 }
 
-bool pod_gather_start(struct p2m_locked locked, struct pod *pod)
+enum p2m_error pod_gather_start(struct p2m_locked locked, struct pod *pod)
 {
-    struct choice best;
+    struct pod_choice *choice = &pod->choice;
 
     ASSERT(locked.p2m == pod->p2m);
     if (mfn_is_valid(pod->gather.block))
-        return true;
+        return P2M_OK;
     if (pod->max_order < ORDER_1G || p2m_max_order(pod->p2m) < ORDER_1G ||
         pod->gather_looked == gather_changes(pod))
-        return false;
-    best = choose(pod);
-    if (!mfn_is_valid(best.gather.block))
-        pod->gather_looked = gather_changes(pod);
-    if (!is_steady(pod, &best))
-        return false;
-    pod->gather = best.gather;
-    pod_cache_set_aside(locked, pod, best.gather.block);
-    return true;
+        return P2M_EMPTY;
+    if (!choose(pod))
+        return P2M_AGAIN;
+    choice->is_begun = false;
+    if (!mfn_is_valid(choice->best.block))
+        pod->gather_looked = choice->changes;
+    if (!is_steady(pod))
+        return P2M_EMPTY;
+    pod->gather = choice->best;
+    pod_cache_set_aside(locked, pod, choice->best.block);
+    return P2M_OK;
 }

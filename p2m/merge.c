@@ -14,7 +14,7 @@
 static void note(struct p2m *p2m, struct p2m_candidate candidate)
 {
     if (p2m->candidate_count == P2M_CANDIDATES_MAX)
-        p2m->candidate[P2M_CANDIDATES_MAX - 1].order = 0;
+        p2m->candidate[P2M_CANDIDATES_MAX - 1] = (struct p2m_candidate){ GFN(0), 0 };
     else
         p2m->candidate[p2m->candidate_count++] = candidate;
 }
@@ -70,19 +70,32 @@ static unsigned merge_candidate(struct p2m_locked locked, gfn_t gfn, unsigned le
     return p2m_merge(locked, gfn, level_order(level), debt) == P2M_OK;
 }
 
-/* More candidates than there was room for: the records of all tables say which they are. The walk
- * goes to the end of the tables, which is beyond the end of the map. */
-static unsigned merge_everywhere(struct p2m_locked locked, struct p2m_debt *debt)
+/*
+ * More candidates than there was room for: the records of all tables say which they are. The walk
+ * goes to the end of the tables, which is beyond the end of the map. Where debt or steps end first,
+ * it goes on from there; not between the last entry of a table and what is above it, for then it
+ * would begin with that table again.
+ */
+static unsigned merge_everywhere(struct p2m_locked locked, gfn_t from, struct p2m_debt *debt,
+                                 uint64_t *steps)
 {
     struct p2m *p2m = locked.p2m;
-    struct walk walk = walk_range(p2m, GFN(0), GFN(UINT64_MAX));
+    struct walk walk = walk_range(p2m, from, GFN(UINT64_MAX));
     unsigned merged = 0;
 
     walk.floor = 1;
-    while (debt->count < P2M_DEBT_MAX && walk_step(&walk))
-        if (walk_kind(&walk) == ENTRY_TABLE &&
-            p2m_host_table_info(p2m, entry_mfn(walk.entry))->candidate)
+    while (walk_step(&walk)) {
+        bool is_table = walk_kind(&walk) == ENTRY_TABLE;
+        bool is_above = is_table && walk.level > walk.floor;
+
+        if (debt->count == P2M_DEBT_MAX || (*steps == 0 && !is_above)) {
+            note(p2m, (struct p2m_candidate){ walk.gfn, 0 });
+            break;
+        }
+        *steps -= *steps > 0;
+        if (is_table && p2m_host_table_info(p2m, entry_mfn(walk.entry))->candidate)
             merged += merge_candidate(locked, walk.gfn, walk.level, debt);
+    }
     return merged;
 }
 
@@ -94,18 +107,19 @@ bool p2m_has_candidates(const struct p2m *p2m)
 unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt)
 {
     struct p2m *p2m = locked.p2m;
+    uint64_t steps = p2m->config.steps;
     unsigned merged = 0;
 
-    while (p2m->candidate_count > 0 && debt->count < P2M_DEBT_MAX) {
+    while (p2m->candidate_count > 0 && debt->count < P2M_DEBT_MAX && steps > 0) {
         struct p2m_candidate candidate = p2m->candidate[--p2m->candidate_count];
 
         if (candidate.order == 0) {
-            p2m->candidate_count = 0; /* they are among all */
-            merged += merge_everywhere(locked, debt);
-            if (debt->count == P2M_DEBT_MAX)
-                note(p2m, candidate);
+            if (candidate.gfn.gfn == 0)
+                p2m->candidate_count = 0; /* they are among all */
+            merged += merge_everywhere(locked, candidate.gfn, debt, &steps);
         } else {
             merged += merge_candidate(locked, candidate.gfn, candidate.order / ORDER_STEP, debt);
+            steps--;
         }
     }
     return merged;

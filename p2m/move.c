@@ -58,6 +58,7 @@ enum p2m_error pod_move_begin(struct p2m_locked locked, struct pod *pod, struct 
     grant_start(pod, &move->to, place->gfn, block.mfn, entry.order);
     move->from = entry.mfn;
     pod->is_moving = true;
+    pod->moving = place->gfn;
     return P2M_OK;
 }
 

@@ -56,6 +56,8 @@ enum p2m_error p2m_create(struct p2m *p2m, const struct p2m_config *config)
         config->mfn_end.mfn > (PTE_ADDRESS >> FRAME_SHIFT) + 1)
         return P2M_BAD_RANGE;
     *p2m = (struct p2m){ .config = *config, .root = INVALID_MFN, .reserve = INVALID_MFN };
+    if (config->steps == 0)
+        p2m->config.steps = P2M_STEPS;
     atomic_flag_clear(&p2m->lock);
     p2m->root = p2m_host_alloc_table(p2m);
     if (!mfn_is_valid(p2m->root))
@@ -65,14 +67,20 @@ enum p2m_error p2m_create(struct p2m *p2m, const struct p2m_config *config)
     return P2M_OK;
 }
 
+/* All that the map counts leaves it: no table has to be looked at. */
 void p2m_destroy(struct p2m_locked locked, struct p2m_debt *debt)
 {
     struct p2m *p2m = locked.p2m;
-    struct p2m_change change = { .old = entry_make_table(p2m->config.format, p2m->root) };
-    struct slot above = { .level = LEVELS, .gfn = GFN(0) };
+    struct p2m_owed owed = {
+        .gfn = GFN(0),
+        .kind = P2M_OWED_SUBTREE,
+        .order = level_order(LEVELS),
+        .table = p2m->root,
+        .frames.dirty = p2m->unpaid.merged > 0,
+    };
 
     ASSERT(mfn_is_valid(p2m->root));
-    debt_add_entry(p2m, debt, above, &change);
+    debt_add(p2m, debt, &owed, &p2m->counts);
     p2m->counts = (struct p2m_counts){ .tables = 0 };
     p2m->root = INVALID_MFN;
     p2m->candidate_count = 0;

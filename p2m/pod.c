@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Populate-on-demand: marks become RAM from the cache, RAM goes back into it, and the account of
- * both. How large to populate is policy.h's; populate_order and take_block do it. Refuses to know
- * which block of the cache is taken (cache.c), and how zeroes are found (reclaim.c).
+ * Populate-on-demand: marks become RAM from the cache; and the account. How large to populate is
+ * policy.h's; populate_order and take_block do it. Refuses to know which block of the cache is
+ * taken (cache.c), and how zeroes are found (reclaim.c).
  */
 #include "p2m/pod.h"
 
 #include <stddef.h>
 
 #include "grant.h"
-#include "hold.h"
+#include "policy.h"
 #include "walk.h"
 
 void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order)
 {
-    *pod = (struct pod){ .p2m = p2m, .max_order = max_order };
+    *pod = (struct pod){ .p2m = p2m, .max_order = max_order, .debt_order = POLICY_DEBT_ORDER };
     pod->cache.aside = INVALID_MFN;
     pod->gather.slot = GFN(UINT64_MAX);
     pod->gather.block = pod->gather_seen.block = INVALID_MFN;
     pod->gather_looked = UINT64_MAX;
     for (unsigned i = 0; i < POD_RECENT; i++)
         pod->recent[i] = GFN(UINT64_MAX);
+}
+
+void pod_set_debt_order(struct pod *pod, unsigned order)
+{
+    ASSERT(order <= ORDER_2M && order_is_size(order));
+    pod->debt_order = order;
 }
 
 /* ---- the account ---------------------------------------------------------------------------- */
@@ -49,103 +55,6 @@ static bool is_in_debt(const struct pod *pod)
     return pod_in_debt(&account);
 }
 
-/* ---- promising, and taking back ------------------------------------------------------------- */
-
-static bool is_in_map(const struct p2m *p2m, struct gfn_range range)
-{
-    return range.from.gfn < range.end.gfn && range.end.gfn <= p2m->config.end.gfn;
-}
-
-/* Is there nothing in the range but what may be marked? */
-static bool is_free_or_marked(const struct p2m *p2m, struct gfn_range range)
-{
-    for_each_p2m_entry (w, p2m, range.from, range.end)
-        if (walk_kind(&w) != ENTRY_EMPTY && entry_type(w.entry) != P2M_POD)
-            return false;
-    return true;
-}
-
-enum p2m_error pod_mark(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
-                        struct p2m_debt *debt)
-{
-    mfn_t none = INVALID_MFN;
-
-    ASSERT(locked.p2m == pod->p2m);
-    if (!is_in_map(locked.p2m, *range))
-        return P2M_BAD_RANGE;
-    if (!is_free_or_marked(locked.p2m, *range))
-        return P2M_OCCUPIED;
-    return p2m_set_range(locked, range, &none, P2M_POD, debt);
-}
-
-/* Are these the guest's own to give? A page of the host's, or what is left of a broken one, is not.
- */
-static bool is_guests_own(const struct p2m *p2m, struct gfn_range range)
-{
-    for_each_p2m_entry (w, p2m, range.from, range.end)
-        if (p2m_type_class(entry_type(w.entry)) == P2M_CLASS_OTHER)
-            return false;
-    return true;
-}
-
-static bool is_empty(const struct p2m *p2m, gfn_t from, gfn_t end)
-{
-    for_each_p2m_entry (w, p2m, from, end)
-        if (walk_kind(&w) != ENTRY_EMPTY)
-            return false;
-    return true;
-}
-
-/* A region of 2 MB of which nothing would be left goes as a whole: as one item of the debt. */
-static struct gfn_range widen(const struct p2m *p2m, struct gfn_range range)
-{
-    gfn_t first = GFN(frame_align_down(range.from.gfn, ORDER_2M));
-    gfn_t last = GFN(frame_align_down(range.end.gfn + order_frames(ORDER_2M) - 1, ORDER_2M));
-
-    if (is_empty(p2m, first, range.from))
-        range.from = first;
-    if (last.gfn <= p2m->config.end.gfn && is_empty(p2m, range.end, last))
-        range.end = last;
-    return range;
-}
-
-enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
-                            struct p2m_debt *debt)
-{
-    struct pod_account before = pod_account(pod), after;
-    gfn_t from = range->from;
-    mfn_t none = INVALID_MFN;
-    struct gfn_range wide;
-    enum p2m_error error;
-
-    ASSERT(locked.p2m == pod->p2m);
-    if (!is_in_map(locked.p2m, *range))
-        return P2M_BAD_RANGE;
-    if (!is_guests_own(locked.p2m, *range))
-        return P2M_BAD_TYPE;
-    wide = widen(locked.p2m, *range);
-    error = p2m_set_range(locked, &wide, &none, P2M_INVALID, debt);
-    if (error == P2M_OK && wide.from.gfn <= from.gfn)
-        error = P2M_DEBT_FULL; /* what lies before the range was empty already */
-    else if (error == P2M_OK)
-        range->from = wide.from.gfn < range->end.gfn ? wide.from : range->end;
-    after = pod_account(pod);
-    note_unsettled(pod, debt);
-    pod->events.ballooned += before.entries + before.populated - after.entries - after.populated;
-    pod_trim(locked, pod);
-    return error;
-}
-
-bool pod_accept(struct p2m_locked locked, struct pod *pod, const struct p2m_frames *frames)
-{
-    ASSERT(locked.p2m == pod->p2m);
-    if (p2m_type_class(frames->type) != P2M_CLASS_RAM || frames->became == P2M_BROKEN ||
-        !is_in_debt(pod) || pod_cache_reserve(locked, pod, 1) != P2M_OK)
-        return false;
-    pod_cache_add(locked, pod, frames->mfn, frames->order, frames->dirty ? POD_DIRTY : POD_CLEAN);
-    return true;
-}
-
 /* ---- clearing ahead ------------------------------------------------------------------------- */
 
 bool pod_clean_begin(struct p2m_locked locked, struct pod *pod, struct pod_grant *grant)
@@ -166,12 +75,15 @@ void pod_clean_end(struct p2m_locked locked, struct pod *pod, const struct pod_g
 
 /* ---- populating ----------------------------------------------------------------------------- */
 
+/* One table is all that a populate in debt fills. */
 static unsigned populate_order(const struct pod *pod, unsigned mark_order)
 {
     unsigned limit = p2m_max_order(pod->p2m);
 
     if (pod->max_order < limit)
         limit = pod->max_order;
+    if (is_in_debt(pod) && pod->debt_order + ORDER_STEP < limit)
+        limit = pod->debt_order + ORDER_STEP;
     return mark_order < limit ? mark_order : limit;
 }
 
@@ -277,9 +189,9 @@ enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gf
 }
 
 /*
- * While the guest is in debt, most of a slot that it touches will be given back, or is wanted for
- * another: 512 leaves of 2 MB have an A and a D bit each, which tell what was not used. Without a
- * page for their table it is one leaf: nothing is lost but that knowledge.
+ * While the guest is in debt, most of what it touches will be given back, or is wanted for another:
+ * 512 smaller leaves have an A and a D bit each, which tell what was not used. Without a page for
+ * their table it is one leaf: nothing is lost but that knowledge.
  */
 static enum p2m_error map_block(struct p2m_locked locked, struct pod *pod,
                                 const struct pod_grant *grant)
@@ -292,8 +204,8 @@ static enum p2m_error map_block(struct p2m_locked locked, struct pod *pod,
     if (error != P2M_OK)
         return error;
     pod->events.populates[order_size(grant->order)]++;
-    if (grant->order == ORDER_1G && in_debt)
-        error = p2m_split(locked, grant->gfn, ORDER_2M);
+    if (in_debt && grant->order > pod->debt_order)
+        error = p2m_split(locked, grant->gfn, grant->order - ORDER_STEP);
     return error == P2M_NO_MEMORY ? P2M_OK : error;
 }
 
@@ -345,7 +257,8 @@ void pod_audit(struct p2m_locked locked, const struct pod *pod, struct pod_audit
 
     *report = (struct pod_audit){ .what = NULL };
     pod_cache_audit(locked, pod, &report->cache);
-    if (account.cached > 0 && account.cached + account.granted > account.entries)
+    if (account.cached > 0 && account.cached + account.granted > account.entries &&
+        !pod->is_trimming)
         report->what = "more frames in hand than were promised";
     else if (!pod->is_sweeping && !pod->is_moving && has_unfinished(locked.p2m))
         report->what = "something is held or moving, and no sweep or move is under way";

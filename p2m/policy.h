@@ -6,7 +6,8 @@
  *
  *   - A mark is populated as large as it is, and as a clean block in hand allows: also while the
  *     guest is in debt, when a whole GB is mapped as 512 x 2 MB, so that what was not used of it
- *     can be taken back unread (pod.c).
+ *     can be taken back unread (pod.c). POLICY_DEBT_ORDER is the order of the leaves then; 4 KB
+ *     tells more, and costs a table a 2 MB.
  *   - 1 GB is never populated from a block that would have to be cleared first (pod.c).
  *   - Superpages that were never written are taken back before a superpage's mark is populated by
  *     4 KB (reclaim.c).
@@ -18,6 +19,8 @@
 #define P2M_POLICY_H
 
 #include "p2m/frame.h"
+
+#define POLICY_DEBT_ORDER ORDER_2M
 
 #define POLICY_GATHER_FRAMES (order_frames(ORDER_1G) / 2)
 

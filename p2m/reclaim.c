@@ -18,8 +18,9 @@
 
 /* Leaves first: what has to be split for it comes when nothing else is left. */
 const struct pod_sweep_kind pod_sweep_kinds[POD_SWEEP_KINDS] = {
-    { ORDER_2M, POD_UNWRITTEN }, { ORDER_1G, POD_LEAVES }, { ORDER_2M, POD_LEAVES },
-    { ORDER_4K, POD_LEAVES },    { ORDER_2M, POD_PIECES }, { ORDER_4K, POD_PIECES },
+    { ORDER_2M, POD_UNWRITTEN }, { ORDER_4K, POD_UNWRITTEN }, { ORDER_1G, POD_LEAVES },
+    { ORDER_2M, POD_LEAVES },    { ORDER_4K, POD_LEAVES },    { ORDER_2M, POD_PIECES },
+    { ORDER_4K, POD_PIECES },
 };
 
 /* ---- reading -------------------------------------------------------------------------------- */
@@ -144,7 +145,7 @@ bool pod_prefers_sweep(struct p2m_locked locked, const struct pod *pod, gfn_t gf
     ASSERT(locked.p2m == pod->p2m);
     return mark.type == P2M_POD && mark.order >= ORDER_2M && pod->max_order >= ORDER_2M &&
            blocks[order_size(ORDER_2M)] == 0 && blocks[order_size(ORDER_1G)] == 0 &&
-           pod->unwritten_looked != superpages_populated(pod);
+           pod->unwritten_looked[order_size(ORDER_2M)] != superpages_populated(pod);
 }
 
 /* A whole GB is enough to read at once. */
@@ -160,7 +161,7 @@ static bool is_worth_a_tour(const struct pod *pod, struct pod_sweep_kind kind)
     unsigned size = order_size(kind.order);
 
     if (kind.depth == POD_UNWRITTEN)
-        return leaves[size] > 0 && pod->unwritten_looked != superpages_populated(pod);
+        return leaves[size] > 0 && pod->unwritten_looked[size] != superpages_populated(pod);
     if (kind.depth == POD_PIECES)
         while (++size < ORDER_SIZES && leaves[size] == 0)
             ;
@@ -191,7 +192,7 @@ static enum p2m_error hold_next(struct p2m_locked locked, struct pod *pod,
         return P2M_AGAIN; /* what is held may prove to be no zeroes: then the tour is over */
     cursor->looked = 0;
     if (kind.depth == POD_UNWRITTEN)
-        pod->unwritten_looked = superpages_populated(pod);
+        pod->unwritten_looked[order_size(kind.order)] = superpages_populated(pod);
     return P2M_EMPTY;
 }
 
@@ -258,6 +259,7 @@ uint64_t pod_sweep_finish(struct p2m_locked locked, struct pod *pod, struct pod_
         if (take(locked, sweep, item, debt)) {
             pod->events.reclaimed[order_size(sweep->order)]++;
             taken += order_frames(sweep->order);
+            pod->events.unread += item->is_known ? order_frames(sweep->order) : 0;
         } else {
             hold_release(locked.p2m, item->gfn, gfn_add(item->gfn, order_frames(sweep->order)));
         }

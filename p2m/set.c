@@ -217,27 +217,38 @@ static unsigned tables_to_add(const struct plan *plan, gfn_t gfn, gfn_t before)
     return count;
 }
 
-static enum p2m_error plan_range(const struct p2m *p2m, struct gfn_range range,
+/* To know that a table holds no frames, the 512 records below it were read. */
+static uint64_t steps_of(const struct plan *plan, const struct p2m_mapping *mapping)
+{
+    return plan->owes && has_frame(mapping->type) ? TABLE_ENTRIES : 1;
+}
+
+/* Up to the end of the range, or as far as the steps go: then the range ends there. */
+static enum p2m_error plan_range(const struct p2m *p2m, struct gfn_range *range,
                                  struct p2m_mapping mapping, const struct p2m_debt *debt,
                                  uint64_t *tables)
 {
+    struct gfn_range rest = *range;
     gfn_t before = NO_PIECE;
+    uint64_t steps = 0;
 
     *tables = 0;
-    while (range.from.gfn < range.end.gfn) {
+    while (rest.from.gfn < rest.end.gfn && steps < p2m->config.steps) {
         struct plan plan;
-        enum p2m_error error = plan_next(p2m, range, &mapping, &plan);
+        enum p2m_error error = plan_next(p2m, rest, &mapping, &plan);
 
-        if (error == P2M_OK && !plan.already && is_owed(p2m, debt, range.from, &mapping))
+        if (error == P2M_OK && !plan.already && is_owed(p2m, debt, rest.from, &mapping))
             error = P2M_OCCUPIED;
         if (error != P2M_OK)
             return error;
         if (!plan.already) {
-            *tables += tables_to_add(&plan, range.from, before);
-            before = range.from;
+            *tables += tables_to_add(&plan, rest.from, before);
+            before = rest.from;
         }
-        advance(&range, &mapping);
+        steps += steps_of(&plan, &mapping);
+        advance(&rest, &mapping);
     }
+    range->end = rest.from;
     return P2M_OK;
 }
 
@@ -262,20 +273,24 @@ enum p2m_error p2m_set_range(struct p2m_locked locked, struct gfn_range *range, 
 {
     struct p2m *p2m = locked.p2m;
     struct p2m_mapping mapping = { .mfn = *mfn, .type = type };
-    uint64_t from = range->from.gfn, tables;
+    struct gfn_range part = *range;
+    uint64_t tables;
     enum p2m_error error;
 
     if ((unsigned)type >= P2M_TYPE_COUNT)
         return P2M_BAD_TYPE;
-    if (from >= range->end.gfn || range->end.gfn > p2m->config.end.gfn)
+    if (part.from.gfn >= part.end.gfn || part.end.gfn > p2m->config.end.gfn)
         return P2M_BAD_RANGE;
-    error = plan_range(p2m, *range, mapping, debt, &tables);
+    error = plan_range(p2m, &part, mapping, debt, &tables);
     if (error == P2M_OK)
         error = table_reserve(locked, tables);
     if (error != P2M_OK)
         return error;
-    commit_range(locked, range, &mapping, debt);
-    *mfn = mapping.mfn;
+    commit_range(locked, &part, &mapping, debt);
     table_unreserve(locked); /* what the rest of the range will need when it is called again */
-    return range->from.gfn == from ? P2M_DEBT_FULL : P2M_OK;
+    if (part.from.gfn == range->from.gfn)
+        return P2M_DEBT_FULL;
+    range->from = part.from;
+    *mfn = mapping.mfn;
+    return P2M_OK;
 }

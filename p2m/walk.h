@@ -85,6 +85,21 @@ static inline bool walk_next(struct walk *walk)
     return true;
 }
 
+/* As if the entry of this level at gfn had just been seen; the tables above it are still there. */
+static inline void walk_resume(struct walk *walk, gfn_t gfn, unsigned level)
+{
+    walk->gfn = gfn;
+    walk->started = true;
+    while (walk->level > level) {
+        pte_t *entries = table_entries(walk->p2m, walk->table[walk->level]);
+
+        walk->entry = entry_read(&entries[level_index(gfn, walk->level)]);
+        walk->parent[walk->level] = walk->entry;
+        walk->level--;
+        walk->table[walk->level] = entry_mfn(walk->entry);
+    }
+}
+
 static inline struct walk walk_range(const struct p2m *p2m, gfn_t from, gfn_t end)
 {
     struct walk walk = walk_table(p2m, p2m->root, ROOT_LEVEL, from);

@@ -210,7 +210,7 @@ void do_guest_target(struct run *run)
 void do_trim(struct run *run)
 {
     begin_moving(run, min(run->model->counts.frames, cache_limit()));
-    pod_trim(run->fixture->locked, &pod);
+    trim_to_the_end(run->fixture->locked, &pod);
     assert_int_equal(run->model->counts.frames, run->goal);
     if (run->moved > 0)
         count(run, TRIMMED);
@@ -223,7 +223,7 @@ void do_empty(struct run *run)
     uint64_t calls = blocks[0] + blocks[1] + blocks[2];
 
     begin_moving(run, 0);
-    pod_empty(run->fixture->locked, &pod);
+    empty_to_the_end(run->fixture->locked, &pod);
     assert_int_equal(run->moved, calls);
     assert_int_equal(run->model->counts.frames, 0);
     assert_int_equal(pod_cache_counts(&pod).pages, 0);

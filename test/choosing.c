@@ -130,7 +130,7 @@ void end_verb(struct run *run, uint64_t quota)
     run->world.p2m.config.table_quota = quota;
     memory_fail_allocation(0);
     run->world.now.fail_allocation = 0;
-    pod_trim(run->world.locked, &run->world.pod); /* marks may have gone */
+    trim_to_the_end(run->world.locked, &run->world.pod); /* marks may have gone */
     world_check_debt(&run->world, run->debt, &run->before);
     world_check_around(&run->world, run->world.now.gfn);
     if (run->world.now.end.gfn != run->world.now.gfn.gfn && run->world.now.end.gfn > 0)

@@ -81,7 +81,7 @@ void fixture_settle(struct fixture *fixture)
 
     processor_flush(&fixture->processor);
     p2m_end_settle(&fixture->p2m, generation);
-    p2m_pay(fixture->locked, &fixture->debt);
+    pay_to_the_end(fixture->locked, &fixture->debt);
 }
 
 /* ---- shorthand ------------------------------------------------------------------------------ */

@@ -17,6 +17,7 @@
 
 #include "memory.h"
 #include "processor.h"
+#include "to_the_end.h"
 
 struct fixture {
     struct p2m p2m;

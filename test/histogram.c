@@ -17,6 +17,7 @@
 static const char *const verb_names[VERBS] = {
     [VERB_SET] = "set_entry",         [VERB_SET_RANGE] = "set_range",
     [VERB_GET] = "get_entry",         [VERB_SPLIT] = "split",
+    [VERB_CURRENT] = "current",
     [VERB_MERGE] = "merge",           [VERB_CANDIDATES] = "merge_candidates",
     [VERB_MARK_DIRTY] = "mark_dirty", [VERB_PIN] = "pin",
     [VERB_UNPIN] = "unpin",           [VERB_READ] = "read",
@@ -65,6 +66,9 @@ static const unsigned possible[VERBS][OUTCOMES] = {
     },
     [VERB_GET] = {
         [OUTCOME_FRAMES] = LEAF, [OUTCOME_MARKS] = LEAF, [OUTCOME_NOTHING] = LEAF | G512 | NONE,
+    },
+    [VERB_CURRENT] = {
+        [OUTCOME_FRAMES] = LEAF, [OUTCOME_CACHED] = LEAF, [OUTCOME_NOTHING] = NONE,
     },
     [VERB_SPLIT] = {
         [OUTCOME_CHANGED] = K4 | M2,  [OUTCOME_ALREADY] = K4 | M2, [OUTCOME_NO_QUOTA] = K4 | M2,

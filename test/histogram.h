@@ -14,6 +14,7 @@ enum verb {
     VERB_SET,
     VERB_SET_RANGE, /* by its largest piece */
     VERB_GET,       /* by the entry found */
+    VERB_CURRENT,   /* the same */
     VERB_SPLIT,
     VERB_MERGE,
     VERB_CANDIDATES,

@@ -86,8 +86,8 @@ static void clear_one(struct fixture *fixture)
 
 bool gather_start(struct fixture *fixture)
 {
-    return pod_gather_start(fixture->locked, &fixture->pod) ||
-           pod_gather_start(fixture->locked, &fixture->pod);
+    return gather_start_to_the_end(fixture->locked, &fixture->pod) == P2M_OK ||
+           gather_start_to_the_end(fixture->locked, &fixture->pod) == P2M_OK;
 }
 
 enum p2m_error gather_step(struct fixture *fixture)
@@ -98,12 +98,12 @@ enum p2m_error gather_step(struct fixture *fixture)
     if (!gather_start(fixture))
         return P2M_EMPTY;
     expect_pod_sound(fixture);
-    error = pod_gather_next(fixture->locked, &fixture->pod, &move, &fixture->debt);
+    error = gather_next_to_the_end(fixture->locked, &fixture->pod, &move, &fixture->debt);
     if (error == P2M_OK)
         move_go_on(fixture, &move);
     else
         pod_settle(fixture);
-    if (error == P2M_AGAIN)
+    if (error == P2M_BUSY)
         clear_one(fixture);
     return error;
 }

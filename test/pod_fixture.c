@@ -21,7 +21,7 @@ static void stop(struct fixture *fixture)
 {
     memory_fail_allocation(0);
     pod_settle(fixture);
-    pod_empty(fixture->locked, &fixture->pod);
+    empty_to_the_end(fixture->locked, &fixture->pod);
     expect_in_hand(fixture, 0, 0, 0);
     expect_clean_in_hand(fixture, 0);
     assert_int_equal(pod_cache_counts(&fixture->pod).pages, 0);
@@ -62,7 +62,7 @@ void pod_restart(struct fixture *fixture, unsigned max_order)
 void pod_settle(struct fixture *fixture)
 {
     fixture_settle(fixture);
-    pod_trim(fixture->locked, &fixture->pod);
+    trim_to_the_end(fixture->locked, &fixture->pod);
     expect_pod_sound(fixture);
 }
 

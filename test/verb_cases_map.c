@@ -235,8 +235,7 @@ static enum p2m_error create(struct trial *t)
         return error;
     p2m_destroy((struct p2m_locked){ &other }, &debt);
     p2m_end_settle(&other, p2m_begin_settle(&other));
-    p2m_pay((struct p2m_locked){ &other }, &debt);
-    return P2M_OK;
+    return p2m_pay((struct p2m_locked){ &other }, &debt);
 }
 
 static enum p2m_error destroy(struct trial *t)
@@ -270,8 +269,12 @@ static void subtree_is_owed(struct trial *t)
 
 static enum p2m_error pay(struct trial *t)
 {
-    p2m_pay(t->f->locked, &t->f->debt);
-    return P2M_OK;
+    enum p2m_error error;
+
+    do {
+        error = p2m_pay(t->f->locked, &t->f->debt);
+    } while (error == P2M_AGAIN);
+    return error;
 }
 
 /* clang-format off */

@@ -134,8 +134,12 @@ static enum p2m_error trim(struct trial *t)
 
 static enum p2m_error empty(struct trial *t)
 {
-    pod_empty(t->f->locked, &t->f->pod);
-    return P2M_OK;
+    enum p2m_error error;
+
+    do {
+        error = pod_empty(t->f->locked, &t->f->pod);
+    } while (error == P2M_AGAIN);
+    return error;
 }
 
 /* ---- targets -------------------------------------------------------------------------------- */

@@ -26,14 +26,14 @@ static void do_next(struct run *run)
         void (*verb)(struct run *run);
         unsigned weight;
     } verbs[] = {
-        { do_set, 32 },       { do_set_range, 8 },    { do_get, 4 },
+        { do_set, 32 },       { do_set_range, 8 },    { do_get, 8 },
         { do_split, 4 },      { do_merge, 5 },        { do_merge_under_the_processor, 5 },
         { do_candidates, 2 }, { do_mark_dirty, 1 },   { do_pin, 3 },
         { do_unpin, 3 },      { do_access, 22 },      { do_settle_or_pay, 13 },
         { do_pod_mark, 3 },   { do_pod_decrease, 3 }, { do_populate, 6 },
         { do_grant, 3 },      { do_target, 2 },       { do_sweep, 3 },
     };
-    unsigned ticket = (unsigned)choose(&run->choices, 122), i = 0;
+    unsigned ticket = (unsigned)choose(&run->choices, 126), i = 0;
 
     while (ticket >= verbs[i].weight)
         ticket -= verbs[i++].weight;

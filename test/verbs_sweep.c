@@ -222,7 +222,7 @@ static void do_step(struct run *run)
     } else if (world->sweeping == SWEEP_HELD && !one_in(run, 8)) {
         scan(run);
     } else {
-        p2m_pay(world->locked, debt);
+        pay_to_the_end(world->locked, debt);
         finish(run);
     }
 }

@@ -9,11 +9,57 @@
 
 /* ---- looking, marking, pinning -------------------------------------------------------------- */
 
+/* What is kept may be of the past only while a flush is owed, and its frame is then the guest's. */
+static void get_current(struct run *run, gfn_t gfn)
+{
+    struct world *world = &run->world;
+    struct model_cell cell = { .mfn = INVALID_MFN };
+    struct p2m_entry entry;
+    struct pod_grant grant;
+
+    aim_verb(run, VERB_CURRENT, gfn);
+    if (model_knows(world->now.gfn))
+        cell = model_at(&world->model, world->now.gfn);
+    if (cell.type == P2M_POD)
+        return; /* do_populate's */
+    EXPECT(world, p2m_gfn_to_mfn_current(world->locked, &world->current, world->now.gfn, &entry,
+                                         &grant) == P2M_OK);
+    EXPECT(world, entry.gfn.gfn == world->now.gfn.gfn);
+    if (entry.mfn.mfn == cell.mfn.mfn) {
+        EXPECT(world, world_is_stale(world) || type_is_ram(cell.type) || entry.type == cell.type);
+        count_outcome(run, mfn_is_valid(cell.mfn) ? OUTCOME_FRAMES : OUTCOME_NOTHING,
+                      mfn_is_valid(cell.mfn) ? histogram_column(entry.order) : COLUMN_NONE);
+        return;
+    }
+    EXPECT(world, world_is_stale(world));
+    EXPECT(world, memory_frame_state(entry.mfn) == FRAME_OWED);
+    count_outcome(run, OUTCOME_CACHED, histogram_column(entry.order));
+}
+
+/* Now and then what was found goes, and is looked for again. */
+static void look_twice(struct run *run)
+{
+    gfn_t gfn = choose_any_gfn(run);
+    struct p2m_mapping nothing = { INVALID_MFN, ORDER_4K, P2M_INVALID };
+
+    get_current(run, gfn);
+    if (!model_knows(gfn) || !one_in(run, 8))
+        return;
+    if (model_at(&run->world.model, gfn).order <= ORDER_1G)
+        nothing.order = model_at(&run->world.model, gfn).order;
+    set_at(run, GFN(frame_align_down(gfn.gfn, nothing.order)), nothing);
+    get_current(run, gfn);
+}
+
 void do_get(struct run *run)
 {
     struct world *world = &run->world;
     struct p2m_entry entry;
 
+    if (one_in(run, 2)) {
+        look_twice(run);
+        return;
+    }
     aim_verb(run, VERB_GET, choose_any_gfn(run));
     entry = p2m_get_entry(p2m_locked_walking(world->locked), world->now.gfn);
     if (!model_knows(world->now.gfn)) {
@@ -302,9 +348,11 @@ static void pay(struct run *run, struct p2m_debt *debt)
         count_outcome(run, OUTCOME_NOTHING, COLUMN_NONE);
     if (one_in(run, 10))
         memory_fail_allocation(1 + choose(&run->choices, 2)); /* no page for a node */
-    p2m_pay(world->locked, debt);
+    world->p2m.config.steps = 1 + choose(&run->choices, 600);
+    pay_to_the_end(world->locked, debt);
     memory_fail_allocation(0);
-    pod_trim(world->locked, &world->pod);
+    trim_to_the_end(world->locked, &world->pod);
+    world->p2m.config.steps = UINT64_MAX;
     EXPECT(world, debt->count == 0 && !debt->flush);
     world->unpaid = world->p2m.unpaid; /* the host's own tracking saw each frame and page */
     EXPECT(world, memory_tables_in_use() ==

@@ -16,7 +16,8 @@ void world_create(struct world *world, const struct pt_format *format)
                                  .end = MODEL_END,
                                  .mfn_end = MFN((uint64_t)1 << 40),
                                  .max_order = ORDER_1G,
-                                 .table_quota = TABLE_QUOTA };
+                                 .table_quota = TABLE_QUOTA,
+                                 .steps = UINT64_MAX }; /* foretold whole: see `pay` */
 
     memset(world, 0, sizeof(*world));
     memory_reset();
@@ -26,6 +27,7 @@ void world_create(struct world *world, const struct pt_format *format)
     EXPECT(world, p2m_create(&world->p2m, &config) == P2M_OK);
     world->locked = p2m_lock(&world->p2m);
     pod_create(&world->pod, &world->p2m, ORDER_1G);
+    p2m_current_create(&world->current, &world->pod);
     memory_set_pod(&world->pod);
     processor_start(&world->processor, format == &npt_format ? MAKER_AMD : MAKER_INTEL,
                     config.direct_map, p2m_root_address(&world->p2m));
@@ -45,14 +47,14 @@ void world_destroy(struct world *world)
     }
     while (world->grant_count > 0)
         pod_clean_end(world->locked, &world->pod, &world->grant[--world->grant_count].grant);
-    pod_empty(world->locked, &world->pod);
+    empty_to_the_end(world->locked, &world->pod);
     EXPECT(world, pod_cache_counts(&world->pod).pages == 0);
     p2m_destroy(world->locked, &last);
     generation = p2m_begin_settle(&world->p2m);
     p2m_end_settle(&world->p2m, generation);
-    p2m_pay(world->locked, &last);
+    pay_to_the_end(world->locked, &last);
     for (unsigned i = 0; i < ALL_DEBTS; i++)
-        p2m_pay(world->locked, &world->debt[i]);
+        pay_to_the_end(world->locked, &world->debt[i]);
     p2m_unlock(world->locked);
     EXPECT(world, world->p2m.unpaid.ram == 0 && world->p2m.unpaid.tables == 0);
     EXPECT(world, memory_tables_in_use() == 0);

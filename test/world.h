@@ -14,12 +14,13 @@
 
 #include <cmocka.h>
 
-#include "p2m/pod.h"
+#include "p2m/current.h"
 
 #include "histogram.h"
 #include "memory.h"
 #include "model.h"
 #include "processor.h"
+#include "to_the_end.h"
 
 #define WORLD_DEBTS  3u
 #define SWEEP_DEBT   WORLD_DEBTS /* one more, of the sweep alone */
@@ -60,6 +61,7 @@ struct world {
     gfn_t pin[P2M_PINS_MAX];
     unsigned pin_count;
     struct pod pod;
+    struct p2m_current current;
     struct world_grant grant[WORLD_GRANTS];
     unsigned grant_count;
     struct pod_sweep sweep;

@@ -47,6 +47,7 @@ static void add_hypervisors_words(struct line *line, const struct options *optio
     add_word(line, "guest.name", options->name);
     add_word(line, "guest.balloon", options->balloon == BALLOON_OFF ? "off" : NULL);
     add_word(line, "pod.max_order", options->pod_max_order);
+    add_word(line, "pod.debt_order", options->pod_debt_order);
     add(line, "pod.patience=%u ", options->patience);
     add_word(line, "max_order", options->max_order);
     add_word(line, "fragment", options->fragment);

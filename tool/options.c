@@ -39,6 +39,7 @@ static const char help_text[] =
     "a guest that is promised more than it has\n"
     "  --balloon on|off      off: it is not told what it has, and gives nothing back (default on)\n"
     "  --pod-max-order SIZE  1g, 2m or 4k: populate no larger pieces than this (default 1g)\n"
+    "  --pod-debt-order SIZE 2m or 4k: while its balloon owes, map no larger pages (default 2m)\n"
     "  --patience SECONDS    how long it may wait for memory before it is stopped (default 10)\n"
     "  --raise SIZE          when it waits, let it have this much more, each time\n"
     "the hypervisor\n"
@@ -72,6 +73,7 @@ enum {
     FILL,
     FILL_ZEROES,
     POD_MAX_ORDER,
+    POD_DEBT_ORDER,
     BALLOON,
     PATIENCE,
     RAISE,
@@ -102,6 +104,7 @@ static const struct option table[] = {
     { "fill", required_argument, NULL, FILL },
     { "fill-zeroes", no_argument, NULL, FILL_ZEROES },
     { "pod-max-order", required_argument, NULL, POD_MAX_ORDER },
+    { "pod-debt-order", required_argument, NULL, POD_DEBT_ORDER },
     { "balloon", required_argument, NULL, BALLOON },
     { "patience", required_argument, NULL, PATIENCE },
     { "raise", required_argument, NULL, RAISE },
@@ -191,6 +194,7 @@ static enum outcome parse_choice(struct options *options, int which, const char 
 {
     static const char *const sizes[] = { "1g", "2m", "4k", NULL };
     static const char *const accelerators[] = { "auto", "tcg", "kvm", NULL };
+    static const char *const debt_sizes[] = { "2m", "4k", NULL };
     static const char *const emulators[] = { "qemu", "bochs", NULL };
     static const char *const firmwares[] = { "bios", "uefi", NULL };
     static const char *const switches[] = { "on", "off", NULL };
@@ -205,6 +209,10 @@ static enum outcome parse_choice(struct options *options, int which, const char 
     case POD_MAX_ORDER:
         outcome = parse_word("pod-max-order", text, sizes, &index);
         options->pod_max_order = sizes[index];
+        return outcome;
+    case POD_DEBT_ORDER:
+        outcome = parse_word("pod-debt-order", text, debt_sizes, &index);
+        options->pod_debt_order = debt_sizes[index];
         return outcome;
     case BALLOON:
         outcome = parse_word("balloon", text, switches, &index);

@@ -107,8 +107,9 @@ static void print_promise(const cJSON *guest)
         printf("; %.6f for each frame ballooned", report_sum(member(end, "populates")) / ballooned);
     printf("\n  %-10s %.0f frames, %.0f MB\n", "ballooned", ballooned, ballooned / 256);
     begin_counts("reclaimed", member(end, "reclaimed"));
-    printf("; %.0f sweeps read %.0f MB\n", report_sum(member(end, "sweeps")),
-           report_number(end, "sweep_bytes_read") / (double)MB);
+    printf("; %.0f sweeps read %.0f MB, and D bits alone gave %.0f MB\n",
+           report_sum(member(end, "sweeps")), report_number(end, "sweep_bytes_read") / (double)MB,
+           report_number(end, "reclaimed_unread_frames") / 256);
     begin_counts("moved", member(end, "moves"));
     printf("; %.0f whole GBs came together\n", report_number(end, "gathered"));
     printf("  %-10s %.0f MB of what is populated\n", "untouched",

@@ -88,6 +88,13 @@ struct p2m_owed {
 
 #define P2M_DEBT_MAX 16
 
+/* Where a payment has come to: the entry that was seen last of the item that is being paid. */
+struct p2m_place {
+    gfn_t gfn;
+    unsigned order;
+    bool is_begun;
+};
+
 /*
  * What the caller owes after a verb. Start from P2M_NO_DEBT; several verbs may add to one debt.
  * When `flush` is set, no processor may enter the guest with a translation from before: settle it
@@ -98,6 +105,8 @@ struct p2m_debt {
     uint64_t generation; /* settled once the P2M's settled generation has reached this */
     unsigned count;
     bool flush;
+    unsigned paid; /* so many items are; nothing may be added before all of them are */
+    struct p2m_place place;
     struct p2m_owed owed[P2M_DEBT_MAX];
 };
 
@@ -133,14 +142,18 @@ struct p2m_config {
     mfn_t mfn_end;    /* no machine frame at or above this exists: the processor's address width */
     unsigned max_order;   /* largest leaf that processor and policy allow: 0, 9 or 18 */
     uint64_t table_quota; /* most table pages that this guest may hold: the root, its PoD cache's */
+    uint64_t steps;       /* most entries or blocks that one call goes through; 0: P2M_STEPS */
 };
+
+/* So few that nobody waits long for the lock; each verb that stops there says how it goes on. */
+#define P2M_STEPS 4096
 
 #define P2M_PINS_MAX       32
 #define P2M_CANDIDATES_MAX 8
 
 struct p2m_candidate {
     gfn_t gfn;
-    unsigned order; /* 0: more tables became alike than could be noted; look at all */
+    unsigned order; /* 0: more tables became alike than could be noted; look at all from gfn on */
 };
 
 /* Embed it; its fields are the engine's alone. What may be read has a function, further below. */
@@ -201,7 +214,7 @@ enum p2m_error p2m_create(struct p2m *p2m, const struct p2m_config *config) P2M_
  *   Context: P2M held; the debt has room; no processor will enter this guest again. Pins end here.
  *            Of the verbs, only p2m_pay may follow.
  *   Errors:  none.
- *   Debts:   adds the whole tree; settle, then pay. Paying takes time in proportion to the leaves.
+ *   Debts:   adds the whole tree; settle, then pay: that takes many calls.
  */
 void p2m_destroy(struct p2m_locked locked, struct p2m_debt *debt);
 
@@ -250,10 +263,10 @@ enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_map
  * p2m_set_range - p2m_set_entry over a range, each piece in the largest order that gfn, mfn,
  * length and processor allow (a change of type keeps the sizes that are there). Moves
  * range->from past what is done: when P2M_OK comes back and the range is not empty, the debt is
- * full; settle and pay it, then call again.
+ * full, or config.steps pieces are done; settle and pay, then call again.
  *   Units:   4K frames; mfn is that of range->from, and moves with it.
- *   Context: P2M held; looks at the whole rest of the range, and takes all its table pages,
- *            first.
+ *   Context: P2M held; looks at so many pieces, and takes all their table pages, first. A piece
+ *            over a table counts as the 512 that must be looked at.
  *   Errors:  as p2m_set_entry; this call then changed nothing.
  *   Debts:   up to P2M_DEBT_MAX items.
  */
@@ -288,7 +301,8 @@ enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order,
  *   Units:   returns how many were merged. One merge may make the next table up a candidate.
  *   Context: P2M held. Call it when things are quiet: a table that was changed again is left
  *            alone.
- *   Errors:  none; stops early, and may be called again, when the debt is full.
+ *   Errors:  none; stops early when the debt is full, or config.steps entries were looked at: call
+ *            it again while p2m_has_candidates.
  *   Debts:   a table a merge.
  */
 unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt);
@@ -330,12 +344,13 @@ void p2m_end_settle(struct p2m *p2m, uint64_t generation);
 /*
  * p2m_pay - give back what a settled debt holds: frames to p2m_host_put_frames, tables to
  * p2m_host_free_table; the late A and D bits of merged tables go to the entries that replaced them.
- *   Units:   none; the debt is empty afterwards.
+ *   Units:   none; the debt is empty after P2M_OK.
  *   Context: P2M held. Asserts that the debt was settled.
- *   Errors:  none.
+ *   Errors:  P2M_AGAIN: config.steps entries are paid, and not all; the lock may be free before the
+ *            next call.
  *   Debts:   pays them.
  */
-void p2m_pay(struct p2m_locked locked, struct p2m_debt *debt);
+enum p2m_error p2m_pay(struct p2m_locked locked, struct p2m_debt *debt) P2M_MUST_CHECK;
 
 /* ---- what it looks like --------------------------------------------------------------------- */
 

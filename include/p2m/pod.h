@@ -14,6 +14,8 @@
  * the guest is in debt: its balloon still owes the difference, and what leaves the map stays in
  * hand. After that it is the host's.
  *
+ * cached may be more for a while where one call was not enough to give it back (pod_has_surplus).
+ *
  * A frame whose D bit is clear still reads as zero, because it did when it was mapped: an embedder
  * that maps RAM which does not must mark it dirty (p2m_mark_dirty), and a processor that sets no A
  * and D bits can't have a guest that is promised more than it has.
@@ -32,6 +34,7 @@ struct pod_events {
     uint64_t reclaimed[ORDER_SIZES]; /* found to be all zeroes, and taken back */
     uint64_t sweeps[ORDER_SIZES];    /* batches that were held and looked at */
     uint64_t bytes_read;             /* by sweeps */
+    uint64_t unread;                 /* 4K frames that were taken back for their D bit alone */
     uint64_t moves[ORDER_SIZES];     /* leaves that went on in another frame */
     uint64_t taken;                  /* 4K frames that came from the host */
     uint64_t gathered;               /* GBs of the machine that came together by moving */
@@ -53,6 +56,29 @@ struct pod_gather {
     mfn_t block; /* INVALID_MFN: none */
     gfn_t slot;
     gfn_t cursor;
+    uint64_t looked; /* 4K frames up to the cursor since something was found in the way */
+};
+
+/* What it would take to gather it, in 4K frames. */
+struct pod_tally {
+    uint64_t in_hand;    /* of the block */
+    uint64_t in_place;   /* of the slot, at its place in the block */
+    uint64_t astray;     /* of the slot, in the block, but not at its place */
+    uint64_t outside;    /* of the slot, in another block */
+    uint64_t in_the_way; /* in the block, of other slots */
+};
+
+/* Choosing what to gather, a part of it a call: one candidate after the other, each by a walk
+ * through the map. */
+struct pod_choice {
+    bool is_begun;
+    uint64_t changes; /* so much had happened when it began */
+    mfn_t fullest;    /* the GB of which most is in hand, then */
+    uint64_t next;    /* candidate, by number */
+    struct pod_gather candidate;
+    struct pod_tally tally;
+    struct pod_gather best;
+    uint64_t cost; /* of the best: so many frames to move */
 };
 
 #define POD_RECENT 32
@@ -60,20 +86,25 @@ struct pod_gather {
 /* Embed it beside struct p2m; its fields are the engine's alone. */
 struct pod {
     struct p2m *p2m;
-    unsigned max_order; /* nothing larger is populated */
+    unsigned max_order;  /* nothing larger is populated */
+    unsigned debt_order; /* nothing larger is mapped while the guest is in debt */
     struct pod_cache cache;
     uint64_t granted;   /* 4K frames */
     uint64_t unsettled; /* the last generation in which RAM left the map by these verbs */
     bool is_sweeping;   /* between protect and finish */
     bool is_moving;     /* between begin and finish */
+    bool is_trimming;   /* more is in hand than promised: pod_trim was not done with it */
+    gfn_t moving;       /* where, if so; of at most 2 MB */
     struct pod_gather gather;
+    struct pod_choice choice;
     struct pod_gather gather_seen; /* what was found the last time, */
     uint64_t gather_cost;          /* and how many frames it would have moved */
     uint64_t gather_looked;        /* so much had happened when nothing was found */
     struct pod_events events;
     struct pod_cursor cursor[POD_DEPTHS][ORDER_SIZES];
-    uint64_t unwritten_looked; /* so many superpages had been populated when none was unwritten */
-    gfn_t recent[POD_RECENT];  /* populated last: an instruction may not have used them yet */
+    /* so many superpages had been populated when no leaf of that size was unwritten */
+    uint64_t unwritten_looked[ORDER_SIZES];
+    gfn_t recent[POD_RECENT]; /* populated last: an instruction may not have used them yet */
     unsigned recent_next;
 };
 
@@ -86,6 +117,17 @@ struct pod {
  *   Debts:   none.
  */
 void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order);
+
+/*
+ * pod_set_debt_order - while the guest is in debt, what is populated is mapped by leaves of this
+ * order, an A and a D bit each, which tell what was not used. At first 2 MB: out of a GB. With
+ * 4 KB nothing larger than 2 MB is populated then, and each takes a table page.
+ *   Units:   0 or 9.
+ *   Context: P2M held, or before anybody else can see pod. Changes nothing that is mapped.
+ *   Errors:  none.
+ *   Debts:   none.
+ */
+void pod_set_debt_order(struct pod *pod, unsigned order);
 
 /* ---- the account ---------------------------------------------------------------------------- */
 
@@ -155,22 +197,24 @@ bool pod_accept(struct p2m_locked locked, struct pod *pod,
                 const struct p2m_frames *frames) P2M_MUST_CHECK;
 
 /*
- * pod_trim - cached <= entries again, after marks disappeared by other verbs than these.
+ * pod_trim - cached <= entries again, after marks disappeared.
  *   Units:   none.
- *   Context: P2M held; needed after p2m_set_entry and p2m_set_range over marks, and p2m_pay.
+ *   Context: P2M held; needed after p2m_set_entry and p2m_set_range over marks, and p2m_pay; again
+ *            while pod_has_surplus, for it gives config.steps blocks at most.
  *   Errors:  none.
  *   Debts:   none; surplus goes to p2m_host_free_frames.
  */
 void pod_trim(struct p2m_locked locked, struct pod *pod);
+bool pod_has_surplus(const struct pod *pod);
 
 /*
  * pod_empty - all that is in hand goes back to the host.
  *   Units:   none.
  *   Context: P2M held; before the guest's end, when no grant, sweep or move is under way.
- *   Errors:  none.
+ *   Errors:  P2M_AGAIN after config.steps blocks.
  *   Debts:   none.
  */
-void pod_empty(struct p2m_locked locked, struct pod *pod);
+enum p2m_error pod_empty(struct p2m_locked locked, struct pod *pod) P2M_MUST_CHECK;
 
 /* ---- targets -------------------------------------------------------------------------------- */
 
@@ -283,7 +327,7 @@ struct pod_sweep_kind {
 };
 
 /* The kinds in the order in which a dry cache tries them; 4 KB holes in superpages come last. */
-#define POD_SWEEP_KINDS 6
+#define POD_SWEEP_KINDS 7
 extern const struct pod_sweep_kind pod_sweep_kinds[POD_SWEEP_KINDS];
 
 /* A sweep under way: up to POD_SWEEP_MAX leaves whose writes are held off. */
@@ -394,12 +438,13 @@ void pod_move_finish(struct p2m_locked locked, struct pod *pod, const struct pod
  * is set aside: nothing is taken from it as long as there is anything else. It must have been found
  * by two calls in a row: what is in the way may be on its way out.
  *   Units:   none.
- *   Context: P2M held, when things are quiet, and not too often. O(entries of the map), when
- *            anything has changed.
- *   Errors:  false: nothing worth it.
+ *   Context: P2M held, when things are quiet, and not too often: to look takes O(entries of the
+ *            map), when anything has changed.
+ *   Errors:  P2M_OK: it is set aside, or was. P2M_AGAIN: it has looked at config.steps entries, and
+ *            goes on from there. P2M_EMPTY: nothing worth it.
  *   Debts:   none.
  */
-bool pod_gather_start(struct p2m_locked locked, struct pod *pod) P2M_MUST_CHECK;
+enum p2m_error pod_gather_start(struct p2m_locked locked, struct pod *pod) P2M_MUST_CHECK;
 
 /* The slot that is being gathered for; no gfn of the map when it is for none. */
 gfn_t pod_gather_slot(const struct pod *pod);
@@ -408,8 +453,9 @@ gfn_t pod_gather_slot(const struct pod *pod);
  * pod_gather_next - begin the next move that this takes, as pod_move_begin does; go on with the
  * move as it says. When nothing is in the way any more, the slot becomes one leaf.
  *   Units:   a move of at most 2 MB.
- *   Context: P2M held; pod_gather_start said true.
- *   Errors:  P2M_OK: a move was begun. P2M_AGAIN: what is dirty must be cleared first
+ *   Context: P2M held; pod_gather_start said P2M_OK.
+ *   Errors:  P2M_OK: a move was begun. P2M_AGAIN: it has looked at config.steps entries for what is
+ *            in the way, and goes on from there. P2M_BUSY: what is dirty must be cleared first
  *            (pod_clean_begin), what is owed settled, or a move finished. P2M_EMPTY: it is over,
  *            one way or the other.
  *   Debts:   a flush, or the table of a merge.

@@ -252,7 +252,7 @@ static void a_target_that_is_met_moves_nothing(void **state)
 
 static void trim(struct fixture *fixture)
 {
-    pod_trim(fixture->locked, &pod);
+    trim_to_the_end(fixture->locked, &pod);
     expect_cache_sound(fixture);
 }
 
@@ -303,12 +303,12 @@ static void all_goes_to_the_host_and_nothing_breaks(void **state)
     add(f, GB(1), ORDER_1G, POD_DIRTY);
     add_2m(f, 600, POD_CLEAN);
     add_frames(f, GB(3), 700, POD_CLEAN);
-    pod_empty(f->locked, &pod);
+    empty_to_the_end(f->locked, &pod);
     expect_blocks(0, 0, 0);
     expect_freed(1 + 601 + 188, FRAMES_1G + 601 * FRAMES_2M + 188);
     assert_int_equal(memory_freed().order, ORDER_4K);
     assert_int_equal(pod_cache_counts(&pod).pages, 0);
-    pod_empty(f->locked, &pod);
+    empty_to_the_end(f->locked, &pod);
 }
 
 int main(void)

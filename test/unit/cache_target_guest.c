@@ -65,7 +65,7 @@ static void a_guest_at_its_end_gets_nothing(void **state)
     give_plenty();
     put_mark(f, 0, ORDER_1G);
     must(guest_target(f, FRAMES_1G));
-    pod_empty(f->locked, &pod);
+    empty_to_the_end(f->locked, &pod);
     take_mark(f, 0, ORDER_1G);
     must(guest_target(f, FRAMES_1G));
     expect_cache_sound(f);

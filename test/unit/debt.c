@@ -112,7 +112,7 @@ static void paying_before_the_flush_is_an_assert(void **state)
 
     must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
     must(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_INVALID));
-    EXPECT_ASSERT(p2m_pay(f->locked, &f->debt));
+    EXPECT_ASSERT(pay_to_the_end(f->locked, &f->debt));
 }
 
 static void a_debt_made_during_a_settle_waits_for_the_next(void **state)
@@ -124,10 +124,10 @@ static void a_debt_made_during_a_settle_waits_for_the_next(void **state)
     generation = p2m_begin_settle(&f->p2m);
     must(set(f, GFN(0), INVALID_MFN, ORDER_2M, P2M_INVALID));
     p2m_end_settle(&f->p2m, generation);
-    EXPECT_ASSERT(p2m_pay(f->locked, &f->debt));
+    EXPECT_ASSERT(pay_to_the_end(f->locked, &f->debt));
     generation = p2m_begin_settle(&f->p2m);
     p2m_end_settle(&f->p2m, generation);
-    p2m_pay(f->locked, &f->debt);
+    pay_to_the_end(f->locked, &f->debt);
     assert_int_equal(memory_returned().frames, 512);
 }
 
@@ -147,7 +147,7 @@ static void an_empty_debt_is_paid_at_any_time(void **state)
 {
     struct fixture *f = *state;
 
-    p2m_pay(f->locked, &f->debt);
+    pay_to_the_end(f->locked, &f->debt);
     assert_int_equal(memory_returned().calls, 0);
 }
 
@@ -225,7 +225,7 @@ static void late_bits_are_not_given_to_other_frames(void **state)
     must(set(f, GFN(512), INVALID_MFN, ORDER_2M, P2M_INVALID));
     fixture_settle(f);
     must(set(f, GFN(512), MFN(0x80200), ORDER_2M, P2M_RAM_RW));
-    p2m_pay(f->locked, &merged);
+    pay_to_the_end(f->locked, &merged);
     assert_false(get(f, INSIDE).dirty);
 }
 
@@ -252,7 +252,7 @@ static void a_merge_may_be_paid_after_the_map_is_destroyed(void **state)
     f->debt = P2M_NO_DEBT;
     p2m_destroy(f->locked, &f->debt);
     fixture_settle(f);
-    p2m_pay(f->locked, &merged);
+    pay_to_the_end(f->locked, &merged);
     assert_int_equal(memory_tables_in_use(), 0);
     p2m_unlock(f->locked);
     assert_int_equal(p2m_create(&f->p2m, &f->config), P2M_OK); /* for the teardown */

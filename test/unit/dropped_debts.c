@@ -68,7 +68,8 @@ static const char *harm_when_dropped(struct trials *trials)
 
     act(trials);
     p2m_end_settle(&f->p2m, p2m_begin_settle(&f->p2m));
-    p2m_pay(f->locked, &f->debt);
+    while (p2m_pay(f->locked, &f->debt) == P2M_AGAIN)
+        ;
     return hoard_harm(&hoard, &f->processor, NULL);
 }
 

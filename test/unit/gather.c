@@ -115,7 +115,7 @@ static void what_is_dirty_is_cleared_before_a_slot_is_completed(void **state)
     }
     do {
         error = gather_step(f);
-        cleared += error == P2M_AGAIN;
+        cleared += error == P2M_BUSY;
         assert_true(++steps < 20);
     } while (error != P2M_EMPTY);
     assert_true(cleared >= 3); /* and what was moved away is dirty too */
@@ -139,7 +139,7 @@ static void a_slot_waits_for_what_is_being_cleared(void **state)
         ;
     assert_true(pod_clean_begin(f->locked, &f->pod, &grant));
     assert_int_equal(frame_align_down(grant.mfn.mfn, ORDER_1G), BLOCK(1).mfn);
-    assert_int_equal(pod_gather_next(f->locked, &f->pod, &move, &f->debt), P2M_AGAIN);
+    assert_int_equal(gather_next_to_the_end(f->locked, &f->pod, &move, &f->debt), P2M_BUSY);
     memory_clear(grant.mfn, order_frames(grant.order));
     pod_clean_end(f->locked, &f->pod, &grant);
     gather_all(f, 5);
@@ -291,12 +291,12 @@ static void it_must_be_found_twice(void **state)
     struct fixture *f = *state;
 
     lay_out_a_block(f);
-    assert_false(pod_gather_start(f->locked, &f->pod));
+    assert_int_equal(gather_start_to_the_end(f->locked, &f->pod), P2M_EMPTY);
     must(decrease(f, guest_piece(1, 5), FRAMES_2M));
-    assert_false(pod_gather_start(f->locked, &f->pod)); /* less is in the way by now */
+    assert_int_equal(gather_start_to_the_end(f->locked, &f->pod), P2M_EMPTY); /* less by now */
     assert_false(pod_cache_is_aside(&f->pod, BLOCK(1)));
-    assert_true(pod_gather_start(f->locked, &f->pod));
-    assert_true(pod_gather_start(f->locked, &f->pod)); /* it goes on */
+    must(gather_start_to_the_end(f->locked, &f->pod));
+    must(gather_start_to_the_end(f->locked, &f->pod)); /* it goes on */
 }
 
 static void nothing_is_gathered_where_1_gb_is_not_populated(void **state)

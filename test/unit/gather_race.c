@@ -49,7 +49,7 @@ static void a_leaf_that_is_written_meanwhile_moves_later(void **state)
 
     lay_out_a_block(f);
     assert_true(gather_start(f));
-    must(pod_gather_next(f->locked, &f->pod, &move, &f->debt));
+    must(gather_next_to_the_end(f->locked, &f->pod, &move, &f->debt));
     pod_settle(f);
     guest_write_at(f, move.to.gfn, 2, 42);
     move_copy(&move);
@@ -144,7 +144,7 @@ static void a_slot_is_not_completed_before_a_flush(void **state)
         pod_clean_end(f->locked, &f->pod, &grant);
     }
     must(pod_decrease(f->locked, &f->pod, &given, &f->debt));
-    assert_int_equal(pod_gather_next(f->locked, &f->pod, &move, &f->debt), P2M_AGAIN);
+    assert_int_equal(gather_next_to_the_end(f->locked, &f->pod, &move, &f->debt), P2M_BUSY);
     expect_entry(f, guest_piece(1, 20), INVALID_MFN, ORDER_2M, P2M_POD);
     pod_settle(f);
     gather_all(f, 5);
@@ -161,13 +161,13 @@ static void a_slot_is_not_completed_in_the_middle_of_a_move(void **state)
     lay_out_a_slot(f);
     for (unsigned step = 0; step < 3; step++)
         assert_int_equal(gather_step(f), P2M_OK);
-    must(pod_gather_next(f->locked, &f->pod, &move, &f->debt)); /* the last */
+    must(gather_next_to_the_end(f->locked, &f->pod, &move, &f->debt)); /* the last */
     pod_settle(f);
     move_copy(&move);
     assert_true(move_unmap(f, &move));
-    assert_int_equal(pod_gather_next(f->locked, &f->pod, &next, &f->debt), P2M_AGAIN);
+    assert_int_equal(gather_next_to_the_end(f->locked, &f->pod, &next, &f->debt), P2M_BUSY);
     pod_settle(f);
-    assert_int_equal(pod_gather_next(f->locked, &f->pod, &next, &f->debt), P2M_AGAIN);
+    assert_int_equal(gather_next_to_the_end(f->locked, &f->pod, &next, &f->debt), P2M_BUSY);
     move_finish(f, &move);
     gather_all(f, 10);
     expect_entry(f, SLOT(1), BLOCK(1), ORDER_1G, P2M_RAM_RW);

@@ -426,12 +426,12 @@ static void gather_disturbed(struct fixture *f, struct layout *layout, uint64_t 
         struct pod_grant grant;
 
         disturb(f, layout);
-        error = pod_gather_next(f->locked, &f->pod, &move, &f->debt);
+        error = gather_next_to_the_end(f->locked, &f->pod, &move, &f->debt);
         layout->moving = error == P2M_OK ? move.to.gfn : GFN(0);
         if (error == P2M_OK)
             move_on_disturbed(f, layout, &move);
         pod_settle(f);
-        if (error == P2M_AGAIN && pod_clean_begin(f->locked, &f->pod, &grant)) {
+        if (error == P2M_BUSY && pod_clean_begin(f->locked, &f->pod, &grant)) {
             disturb(f, layout);
             memory_clear(grant.mfn, order_frames(grant.order));
             pod_clean_end(f->locked, &f->pod, &grant);

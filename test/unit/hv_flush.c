@@ -67,12 +67,19 @@ void p2m_unlock(struct p2m_locked locked)
     assert_ptr_equal(locked.p2m, &domain.p2m);
 }
 
-void p2m_pay(struct p2m_locked locked, struct p2m_debt *debt)
+enum p2m_error p2m_pay(struct p2m_locked locked, struct p2m_debt *debt)
 {
     (void)locked;
     assert_true(!debt->flush || settled == generation);
     *debt = P2M_NO_DEBT;
     paid++;
+    return P2M_OK;
+}
+
+bool pod_has_surplus(const struct pod *pod)
+{
+    (void)pod;
+    return false;
 }
 
 void pod_trim(struct p2m_locked locked, struct pod *pod)

@@ -19,8 +19,9 @@
 #define NO_KIND      99u
 
 const struct pod_sweep_kind pod_sweep_kinds[POD_SWEEP_KINDS] = {
-    { ORDER_2M, POD_UNWRITTEN }, { ORDER_1G, POD_LEAVES }, { ORDER_2M, POD_LEAVES },
-    { ORDER_4K, POD_LEAVES },    { ORDER_2M, POD_PIECES }, { ORDER_4K, POD_PIECES },
+    { ORDER_2M, POD_UNWRITTEN }, { ORDER_4K, POD_UNWRITTEN }, { ORDER_1G, POD_LEAVES },
+    { ORDER_2M, POD_LEAVES },    { ORDER_4K, POD_LEAVES },    { ORDER_2M, POD_PIECES },
+    { ORDER_4K, POD_PIECES },
 };
 
 static struct domain domain;

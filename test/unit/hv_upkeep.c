@@ -37,6 +37,7 @@ static uint64_t now;
 static bool is_worth_it, is_written_to; /* the latter: every move is in vain */
 static unsigned move_order, moves, looks, unpins, pins;
 static uint64_t made_ram, merged; /* frames; a bit a slot */
+static unsigned small_merged;     /* 2 MB that were tried */
 
 /* ---- the engine ----------------------------------------------------------------------------- */
 
@@ -70,6 +71,10 @@ bool p2m_has_candidates(const struct p2m *p2m)
 enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, struct p2m_debt *debt)
 {
     (void)locked, (void)debt;
+    if (order == ORDER_2M) {
+        small_merged++;
+        return P2M_UNEQUAL;
+    }
     assert_int_equal(order, ORDER_1G);
     merged |= 1u << (gfn.gfn >> ORDER_1G);
     return gfn.gfn >> ORDER_1G == 1 ? P2M_OK : P2M_UNEQUAL;
@@ -93,11 +98,11 @@ void pod_clean_end(struct p2m_locked locked, struct pod *pod, const struct pod_g
     fail();
 }
 
-bool pod_gather_start(struct p2m_locked locked, struct pod *pod)
+enum p2m_error pod_gather_start(struct p2m_locked locked, struct pod *pod)
 {
     (void)locked, (void)pod;
     looks++;
-    return is_worth_it;
+    return is_worth_it ? P2M_OK : P2M_EMPTY;
 }
 
 gfn_t pod_gather_slot(const struct pod *pod)
@@ -217,6 +222,8 @@ static int set_up(void **state)
     (void)state;
     memset(&domain, 0, sizeof(domain));
     domain.id = 1;
+    domain.pod_debt_order = ORDER_2M;
+    small_merged = 0;
     domain.end = GFN((uint64_t)SLOTS << ORDER_1G);
     domain.vcpu[0].domain = &domain;
     domain.vcpu[0].info_page = (struct guest_pointer){ &domain, PAGE_GFN };
@@ -298,6 +305,17 @@ static void a_debt_that_was_paid_merges_slots_once(void **state)
     assert_int_equal(merged, 0);
 }
 
+static void small_leaves_are_merged_before_their_slot(void **state)
+{
+    (void)state;
+    domain.pod_debt_order = ORDER_4K;
+    domain.merge_slots_later = true;
+    domain.slot_reason[1] = SLOT_POPULATED_IN_DEBT;
+    assert_true(upkeep_step(&domain));
+    assert_int_equal(small_merged, 512);
+    assert_int_equal(merged, 1 << 1);
+}
+
 static void what_is_one_entry_again_has_no_reason(void **state)
 {
     (void)state;
@@ -321,6 +339,7 @@ int main(void)
         CLAIM(the_copy_is_the_guests),
         CLAIM(what_is_not_mapped_of_the_copy_is_not_the_guests),
         CLAIM(a_debt_that_was_paid_merges_slots_once),
+        CLAIM(small_leaves_are_merged_before_their_slot),
         CLAIM(what_is_one_entry_again_has_no_reason),
     };
 

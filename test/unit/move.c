@@ -86,7 +86,7 @@ static void an_old_frame_is_dirty_while_a_merged_table_may_know_better(void **st
     must(move_begin(f, HERE, &move));
     assert_true(move_go_on(f, &move));
     expect_clean_in_hand(f, 0);
-    p2m_pay(f->locked, &merged);
+    pay_to_the_end(f->locked, &merged);
     assert_int_equal(guest_read(f, gfn_add(HERE, 9)), 42);
 }
 

@@ -88,7 +88,7 @@ static void never_more_in_hand_than_promised_after_marks_are_overwritten(void **
     expect_account(f, FRAMES_2M, FRAMES_2M, 0);
     for (uint64_t i = 0; i < 256; i++)
         map(f, GFN(i), mfn_add(RAM, i), ORDER_4K);
-    pod_trim(f->locked, &f->pod);
+    trim_to_the_end(f->locked, &f->pod);
     expect_account(f, 256, 256, 256);
     must(set_target(f, FRAMES_2M + 1000));
     expect_account(f, 256, 256, 256);
@@ -147,12 +147,12 @@ static void commit_2eba88c6af_the_cache_of_a_dead_guest_stays_empty(void **state
     map(f, HERE, RAM, ORDER_2M);
     map(f, gfn_add(HERE, FRAMES_2M), mfn_add(RAM, FRAMES_2M), ORDER_2M);
     must(pod_decrease(f->locked, &f->pod, &range, &f->debt));
-    pod_empty(f->locked, &f->pod);
+    empty_to_the_end(f->locked, &f->pod);
     p2m_destroy(f->locked, &f->debt);
     generation = p2m_begin_settle(&f->p2m);
     processor_flush(&f->processor);
     p2m_end_settle(&f->p2m, generation);
-    p2m_pay(f->locked, &f->debt);
+    pay_to_the_end(f->locked, &f->debt);
     assert_int_equal(pod_cache_counts(&f->pod).frames, 0);
     assert_int_equal(pod_cache_counts(&f->pod).pages, 0);
     assert_int_equal(memory_returned().frames, 2 * FRAMES_2M);

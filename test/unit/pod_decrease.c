@@ -210,7 +210,7 @@ static void a_write_that_only_a_dead_table_knows_of_is_not_lost(void **state)
     generation = p2m_begin_settle(&f->p2m);
     processor_flush(&f->processor);
     p2m_end_settle(&f->p2m, generation);
-    p2m_pay(f->locked, &merged);
+    pay_to_the_end(f->locked, &merged);
     pod_settle(f);
     expect_account(f, FRAMES_1G, FRAMES_2M, 0);
     expect_clean_in_hand(f, 0);
@@ -316,7 +316,7 @@ static void pages_of_the_hosts_and_broken_ones_stay(void **state)
             POD_REFUSED(f, P2M_BAD_TYPE, decrease(f, GFN(0), FRAMES_2M));
             must(set(f, GFN(0), RAM, ORDER_2M, P2M_INVALID));
             pod_settle(f);
-            pod_empty(f->locked, &f->pod);
+            empty_to_the_end(f->locked, &f->pod);
         }
     }
 }
@@ -390,7 +390,7 @@ static bool is_accepted(struct fixture *f, enum p2m_type type, enum p2m_type bec
     bool accepted = pod_accept(f->locked, &f->pod, &frames);
 
     expect_in_hand(f, 0, 0, accepted);
-    pod_empty(f->locked, &f->pod);
+    empty_to_the_end(f->locked, &f->pod);
     return accepted;
 }
 

@@ -248,7 +248,9 @@ static void a_dry_cache_tries_whole_leaves_before_pieces_and_large_before_small(
 {
     (void)state;
     assert_int_equal(pod_sweep_kinds[0].depth, POD_UNWRITTEN);
-    for (unsigned i = 2; i < POD_SWEEP_KINDS; i++) {
+    assert_int_equal(pod_sweep_kinds[1].depth, POD_UNWRITTEN);
+    assert_int_equal(pod_sweep_kinds[1].order, ORDER_4K);
+    for (unsigned i = 3; i < POD_SWEEP_KINDS; i++) {
         const struct pod_sweep_kind *kind = &pod_sweep_kinds[i], *before = kind - 1;
 
         assert_true(kind->depth >= before->depth);

@@ -209,11 +209,11 @@ static void a_write_that_only_a_dead_table_knows_of_survives(void **state)
                              ANSWER_WALKED);
         pod_settle(f);
         if (late)
-            p2m_pay(f->locked, &merged);
+            pay_to_the_end(f->locked, &merged);
         sweep_scan(f, &sweep);
         assert_int_equal(sweep_finish(f, &sweep), 0);
         pod_settle(f);
-        p2m_pay(f->locked, &merged);
+        pay_to_the_end(f->locked, &merged);
         assert_int_equal(guest_read(f, gfn_add(HERE, 9)), 42);
         assert_true(get(f, HERE).dirty);
     }

@@ -75,7 +75,7 @@ static void a_leaf_that_grew_around_the_cursor_is_found(void **state)
     f->pod.cursor[POD_LEAVES][1].gfn = f->pod.cursor[POD_LEAVES][0].gfn;
     must(set(f, HERE, RAM, ORDER_2M, P2M_INVALID));
     pod_settle(f);
-    pod_empty(f->locked, &f->pod);
+    empty_to_the_end(f->locked, &f->pod);
     map(f, HERE, RAM, ORDER_2M);
     guest_write_at(f, HERE, 0, 0);
     assert_int_equal(sweep_once(f, sweep_leaves[1]), FRAMES_2M);

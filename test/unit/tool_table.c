@@ -25,7 +25,8 @@ static const char promised[] =
     "\"reasons\":{\"special\":1,\"populated_in_debt\":2},\"phases\":{\"end\":{\"ram_1g\":1,"
     "\"ram_2m\":502,\"ram_4k\":1535,\"pod_1g\":2,\"pod_2m\":7,\"pod_4k\":3,\"cache_1g\":4,"
     "\"cache_2m\":5,\"cache_4k\":6,\"entries\":3584,\"table_pages\":27,\"eye\":\"agrees\","
-    "\"ns\":1500000000,\"pause_ns_max\":5043000,\"ballooned_frames\":524288,"
+    "\"ns\":1500000000,\"reclaimed_unread_frames\":512,"
+    "\"pause_ns_max\":5043000,\"ballooned_frames\":524288,"
     "\"untouched_frames\":1024,\"sweep_bytes_read\":4194304,\"populates\":" COUNTS(
         4, 180, 0) ","
                    "\"gathered\":2,\"moves\":" COUNTS(
@@ -90,7 +91,7 @@ static void how_the_promise_was_kept_is_told(void **state)
     (void)state;
     assert_line(text, "  populates  1g 4, 2m 180; 0.000351 for each frame ballooned\n");
     assert_line(text, "  ballooned  524288 frames, 2048 MB\n");
-    assert_line(text, "  reclaimed  2m 32; 3 sweeps read 4 MB\n");
+    assert_line(text, "  reclaimed  2m 32; 3 sweeps read 4 MB, and D bits alone gave 2 MB\n");
     assert_line(text, "  moved      2m 3, 4k 5; 2 whole GBs came together\n");
     assert_line(text, "  untouched  4 MB of what is populated\n");
     assert_line(text, "  pause      5.043 ms at the longest; waited for memory 2 times\n");
