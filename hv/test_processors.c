@@ -52,7 +52,7 @@ static int64_t take_out(struct domain *domain, gfn_t gfn, struct p2m_debt *debt)
     struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
     enum p2m_error error = P2M_BAD_TYPE;
 
-    if (entry.type == P2M_RAM_RW && entry.order == 0)
+    if (entry.type == P2M_RAM_RW)
         error = p2m_set_entry(locked, gfn, nothing, debt);
     p2m_unlock(locked);
     return hypercall_map_error(error);
@@ -103,6 +103,14 @@ static int64_t settle(struct domain *domain)
     return 0;
 }
 
+static int64_t flush(struct domain *domain)
+{
+    struct p2m_debt nothing = { .flush = true };
+
+    flush_settle(domain, &nothing);
+    return 0;
+}
+
 /* ---- dispatch ------------------------------------------------------------------------------- */
 
 static int64_t about_vcpu(const struct vcpu *vcpu, uint64_t operation)
@@ -132,6 +140,8 @@ int64_t test_processors_call(struct vcpu *vcpu, uint64_t operation, uint64_t num
         return remap(domain, operation, GFN(number), value);
     case TEST_SETTLE:
         return settle(domain);
+    case TEST_FLUSH:
+        return flush(domain);
     default:
         return number < domain->vcpu_count ? about_vcpu(&domain->vcpu[number], operation)
                                            : -XEN_EINVAL;

@@ -18,6 +18,7 @@ enum test_processors_call {
     TEST_EXITS = 24,  /* (id): how often this vCPU has left guest mode */
     TEST_KICK = 25,   /* (id): its processor is to look again */
     TEST_KICKS = 26,  /* (id): how often that came there */
+    TEST_FLUSH = 27,  /* (): no processor keeps a translation of this guest's */
 };
 
 /*

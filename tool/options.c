@@ -377,8 +377,8 @@ static enum outcome check_amounts(const struct options *options)
 static bool names_machine(const struct options *options)
 {
     return options->emulator != EMULATOR_QEMU || options->accelerator != ACCEL_AUTO ||
-           options->cpu || options->firmware || options->host_memory || options->counted ||
-           options->eye != EYE_IF_TIMED || options->raise || options->timeout;
+           options->cpu || options->cpus != 1 || options->firmware || options->host_memory ||
+           options->counted || options->eye != EYE_IF_TIMED || options->raise || options->timeout;
 }
 
 static enum outcome check_together(const struct options *options)

@@ -108,7 +108,7 @@ static void both_touch(void)
 {
     uint64_t wrong = touch(0, 0x1000000000);
 
-    check(wait_for(&second.touched, 1 - second.touched), "the second vCPU does not end", 0);
+    check(wait_until(&second.touched, 1), "the second vCPU does not end", 0);
     check(wrong == 0, "the first one's pages were not zero", wrong << 12);
     check(second.wrong == 0, "the second one's pages were not zero", second.wrong << 12);
     for (uint64_t i = 0; i < PAGES; i++)
@@ -138,17 +138,17 @@ static void an_event_wakes_it(void)
     uint32_t port;
     int64_t bound;
 
-    check(wait_for(&second.naps, 1 - second.naps), "it does not sleep", 0);
+    check(wait_until(&second.naps, 1), "it does not sleep", 0);
     kicks_wake_nobody();
     check(set_vector() == 0, "callback", 0);
     check(register_info() == 0, "vcpu_info", 0); /* it is to look whether it missed anything */
-    check(wait_for(&second.woken, 1 - second.woken), "a new vcpu_info does not wake it", 0);
+    check(wait_until(&second.woken, 1), "a new vcpu_info does not wake it", 0);
     bound = bind();
     check(bound > 0, "event channel", 0);
     port = (uint32_t)bound;
     check(hypercall(EVENT_OP, SEND, (uint64_t)&port, 0) == 0, "send", 0);
-    check(wait_for(&second.woken, 2 - second.woken), "an event does not wake it", 0);
-    check(wait_for(&second.turns, 2 - second.turns), "it does not go on", 0);
+    check(wait_until(&second.woken, 2), "an event does not wake it", 0);
+    check(wait_until(&second.turns, 2), "it does not go on", 0);
 }
 
 void test(void)

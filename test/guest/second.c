@@ -5,7 +5,16 @@
 #include "second.h"
 
 enum { TEST_CALL = 63 };
-enum { START = 20, REMAP = 21, STALE = 22, SETTLE = 23, EXITS = 24, KICK = 25, KICKS = 26 };
+enum {
+    START = 20,
+    REMAP = 21,
+    STALE = 22,
+    SETTLE = 23,
+    EXITS = 24,
+    KICK = 25,
+    KICKS = 26,
+    FLUSH = 27
+};
 
 #define SECOND     1
 #define LOOKS_MOST (1ull << 33)
@@ -35,6 +44,11 @@ int64_t host_settle(void)
     return hypercall(TEST_CALL, SETTLE, 0, 0);
 }
 
+int64_t host_flush(void)
+{
+    return hypercall(TEST_CALL, FLUSH, 0, 0);
+}
+
 int64_t second_exits(void)
 {
     return hypercall(TEST_CALL, EXITS, SECOND, 0);
@@ -50,12 +64,10 @@ int64_t second_kick(void)
     return hypercall(TEST_CALL, KICK, SECOND, 0);
 }
 
-bool wait_for(volatile uint64_t *counter, uint64_t more)
+bool wait_until(volatile uint64_t *counter, uint64_t value)
 {
-    uint64_t from = *counter;
-
     for (uint64_t looks = 0; looks < LOOKS_MOST; looks++)
-        if (*counter - from >= more)
+        if (*counter >= value)
             return true;
     return false;
 }

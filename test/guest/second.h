@@ -16,13 +16,14 @@ int64_t second_begin(void (*main)(void));
 int64_t host_remap(uint64_t gfn, uint64_t value);
 int64_t host_remap_untold(uint64_t gfn, uint64_t value);
 int64_t host_settle(void);
+int64_t host_flush(void); /* whatever anybody knows of this guest's frames is forgotten */
 
 /* Of the second vCPU: how often it has left guest mode, and how often its processor was kicked. */
 int64_t second_exits(void);
 int64_t second_kicks(void);
 int64_t second_kick(void);
 
-/* Until *counter has risen by so much; false: it has not, for a very long time. */
-bool wait_for(volatile uint64_t *counter, uint64_t more);
+/* Until *counter is so much or more; false: it is not, for a very long time. */
+bool wait_until(volatile uint64_t *counter, uint64_t value);
 
 #endif
