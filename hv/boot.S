@@ -10,7 +10,9 @@
 #define IMAGE_MAP       0xffffffff80000000      /* as in cpu.h */
 #define PHYSICAL(label) (label - IMAGE_MAP)
 
-#define STACK_SIZE 0x8000
+#define CPUS        8                           /* as in this_cpu.h, and these two */
+#define STACK_GUARD 0x1000
+#define STACK_SIZE  0x8000
 #define COM1       0x3f8
 #define DEBUG_EXIT 0xf4
 #define BAD_INPUT  0x12
@@ -54,7 +56,7 @@ multiboot2_end:
 start:
         cli
         cld
-        movl    $PHYSICAL(boot_stack_end), %esp
+        movl    $PHYSICAL(boot_stacks) + STACK_GUARD + STACK_SIZE, %esp
         movl    %eax, %edi                      /* boot()'s arguments */
         movl    %ebx, %esi
 
@@ -119,25 +121,29 @@ no_long_mode:
 
         .code64
 long_mode:                              /* the other segments wait for trap_init */
-        movq    $boot_stack_end, %rsp
+        movq    $boot_stacks + STACK_GUARD + STACK_SIZE, %rsp
         xorl    %ebp, %ebp
         movq    $boot, %rax
         call    *%rax                           /* never returns */
         ud2
 
         .balign 8
+        .globl  boot_gdt                /* processors.S begins with it as well */
 boot_gdt:
         .quad   0
         .quad   0x00209b0000000000              /* 0x08: 64-bit code */
         .quad   0x00cf93000000ffff              /* 0x10: data */
+        .quad   0x00cf9b000000ffff              /* 0x18: 32-bit code */
+boot_gdt_end:
 boot_gdt_pointer:
-        .short  boot_gdt_pointer - boot_gdt - 1
+        .short  boot_gdt_end - boot_gdt - 1
         .long   PHYSICAL(boot_gdt)
 no_long_mode_text:
         .asciz  "podium: this processor has no 64-bit mode; use one that has\r\n"
 
         .section .bss.boot, "aw", @nobits
         .balign 4096
+        .globl  boot_pml4
 boot_pml4:
         .skip   4096
 boot_pdpt:
@@ -146,13 +152,10 @@ boot_pdpt_image:
         .skip   4096
 boot_pd:
         .skip   4 * 4096
-        /* paging.c maps everything but this page: a stack that grows too far faults. */
-        .globl  boot_guard
-boot_guard:
-        .skip   4096
-        .globl  boot_stack, boot_stack_end
-boot_stack:
-        .skip   STACK_SIZE
-boot_stack_end:
+        /* One a processor; below each a page that paging.c does not map: one too deep faults. */
+        .globl  boot_stacks, boot_stacks_end
+boot_stacks:
+        .skip   CPUS * (STACK_GUARD + STACK_SIZE)
+boot_stacks_end:
 
         .section .note.GNU-stack, "", @progbits

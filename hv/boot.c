@@ -5,6 +5,7 @@
  */
 #include "lib.h"
 #include "cpu.h"
+#include "lock.h"
 #include "devices.h"
 #include "print.h"
 #include "trap.h"
@@ -54,12 +55,14 @@ void boot(uint32_t magic, uint32_t info_physical)
     static struct boot_info info;
     const char *wrong;
 
+    host_lock();
     uart_init();
-    trap_init();
+    trap_init(0);
     write_cr4(read_cr4() | CR4_OSFXSR | (cpu_has(CPU_XSAVE) ? CR4_OSXSAVE : 0));
     wrong = multiboot_read(magic, info_physical, &info);
     if (wrong)
         refuse(wrong);
+    madt_read(info.rsdp, &info.processors);
     if (!paging_init(&info))
         refuse("no room for the host's page tables below 4 GB: give the machine more memory");
     if (!frames_init(info.ram, info.ram_count, info.taken, info.taken_count))

@@ -136,6 +136,12 @@ static inline void interrupts_wait(void)
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
 
+static inline _Noreturn void cpu_halt(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
 /* Save FS, GS, TR, LDTR and the system-call MSRs into the VMCB at this machine address. */
 static inline void vmsave(uint64_t vmcb)
 {

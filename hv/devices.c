@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's own few devices: two serial ports, the local APIC's timer, the time-stamp counter.
+ * The host's own few devices: two serial ports, the local APICs' timers, the time-stamp counter.
  * Refuses to know guests, and what is said over the ports.
  */
 #include "devices.h"
@@ -8,6 +8,8 @@
 #include <stddef.h>
 
 #include "cpu.h"
+#include "this_cpu.h"
+#include "apic.h"
 
 /* ---- serial ports, 16550 -------------------------------------------------------------------- */
 
@@ -116,62 +118,7 @@ void uart_init(void)
     uart_say(UART_RECORDS, "\n"); /* a firmware may have left a line unfinished there */
 }
 
-/* ---- local APIC ----------------------------------------------------------------------------- */
-
-#define APIC_BASE_X2APIC (1ull << 10)
-#define APIC_BASE_ENABLE (1ull << 11)
-
-#define LAPIC_TASK_PRIORITY 0x080
-#define LAPIC_EOI           0x0b0
-#define LAPIC_SPURIOUS      0x0f0
-#define LAPIC_LVT_TIMER     0x320
-#define LAPIC_LVT_LINT0     0x350
-#define LAPIC_LVT_LINT1     0x360
-#define LAPIC_TIMER_INITIAL 0x380
-#define LAPIC_TIMER_CURRENT 0x390
-#define LAPIC_TIMER_DIVIDE  0x3e0
-
-#define LAPIC_SOFTWARE_ENABLE 0x100
-#define LAPIC_LVT_MASKED      0x10000
-#define LAPIC_DIVIDE_BY_1     0x0b
-
-#define MSR_X2APIC 0x800u
-
-/* The firmware left it in x2APIC mode, and there is no way back but a reset. */
-static bool lapic_x2;
-
-static void lapic_write(unsigned offset, uint32_t value)
-{
-    if (lapic_x2)
-        wrmsr(MSR_X2APIC + offset / 16, value);
-    else
-        *(volatile uint32_t *)(uintptr_t)(LAPIC_MAP + offset) = value;
-}
-
-static uint32_t lapic_read(unsigned offset)
-{
-    if (lapic_x2)
-        return (uint32_t)rdmsr(MSR_X2APIC + offset / 16);
-    return *(volatile uint32_t *)(uintptr_t)(LAPIC_MAP + offset);
-}
-
-static bool lapic_init(void)
-{
-    uint64_t base;
-
-    if (!cpu_has(CPU_APIC))
-        return false;
-    base = rdmsr(MSR_APIC_BASE);
-    lapic_x2 = base & APIC_BASE_X2APIC;
-    wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
-    lapic_write(LAPIC_TASK_PRIORITY, 0);
-    lapic_write(LAPIC_LVT_LINT0, LAPIC_LVT_MASKED);
-    lapic_write(LAPIC_LVT_LINT1, LAPIC_LVT_MASKED);
-    lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | VECTOR_TIMER);
-    lapic_write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_BY_1);
-    lapic_write(LAPIC_SPURIOUS, LAPIC_SOFTWARE_ENABLE | VECTOR_SPURIOUS);
-    return true;
-}
+/* ---- clock ---------------------------------------------------------------------------------- */
 
 /* The two 8259s: away from the exceptions' vectors, then silent. */
 static void pic_mask(void)
@@ -187,8 +134,6 @@ static void pic_mask(void)
     for (size_t i = 0; i < sizeof(sequence) / sizeof(*sequence); i++)
         out8(sequence[i].port, sequence[i].value);
 }
-
-/* ---- clock ---------------------------------------------------------------------------------- */
 
 #define PIT_HZ         1193182u
 #define PIT_CHANNEL_2  0x42
@@ -216,7 +161,9 @@ static uint64_t tsc_khz;
 static uint64_t tsc_base;
 static uint64_t ns_per_tick; /* 32.32 fixed point */
 static uint64_t apic_khz;
-static uint64_t armed_ns; /* when the timer's interrupt comes; 0: it does not, or has come */
+
+/* One a processor: when its timer's interrupt comes; 0: it does not, or has come. */
+static uint64_t armed_ns[CPUS_MAX];
 
 struct ticks {
     uint64_t tsc;
@@ -235,16 +182,16 @@ static struct ticks count_ticks(void)
     out8(PIT_COMMAND, 0xb0); /* channel 2, low then high byte, mode 0, binary */
     out8(PIT_CHANNEL_2, count & 0xff);
     out8(PIT_CHANNEL_2, count >> 8);
-    lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
+    apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
     out8(PIT_GATE, gate | PIT_GATE_OPEN);
     ticks.tsc = rdtsc();
-    ticks.apic = lapic_read(LAPIC_TIMER_CURRENT);
+    ticks.apic = apic_read(APIC_TIMER_CURRENT);
     do
         done = in8(PIT_GATE) & PIT_OUT;
     while (!done && rdtsc() - ticks.tsc < CALIBRATION_TICKS_MOST);
     ticks.tsc = rdtsc() - ticks.tsc;
-    ticks.apic -= lapic_read(LAPIC_TIMER_CURRENT);
-    lapic_write(LAPIC_TIMER_INITIAL, 0);
+    ticks.apic -= apic_read(APIC_TIMER_CURRENT);
+    apic_write(APIC_TIMER_INITIAL, 0);
     out8(PIT_GATE, gate);
     return done ? ticks : (struct ticks){ 0 };
 }
@@ -294,7 +241,7 @@ static bool calibrate(void)
 bool clock_init(void)
 {
     pic_mask();
-    if (!lapic_init() || !calibrate())
+    if (!apic_init() || !calibrate())
         return false;
     ns_per_tick = ((uint64_t)NS_PER_MS << 32) / tsc_khz;
     tsc_base = rdtsc();
@@ -320,30 +267,30 @@ void timer_arm(uint64_t ns)
 {
     uint64_t now = clock_ns();
     uint64_t wait = ns > now ? ns - now : 0;
-    uint64_t ticks;
+    uint64_t ticks, *armed = &armed_ns[cpu_number()];
 
-    if (armed_ns > now && armed_ns <= ns)
+    if (*armed > now && *armed <= ns)
         return;
     if (wait > TIMER_MOST_NS)
         wait = TIMER_MOST_NS;
-    armed_ns = now + wait;
+    *armed = now + wait;
     ticks = wait * apic_khz / NS_PER_MS + 1;
-    lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER);
-    lapic_write(LAPIC_TIMER_INITIAL, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+    apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+    apic_write(APIC_TIMER_INITIAL, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
 }
 
 void timer_disarm(void)
 {
-    armed_ns = 0;
-    lapic_write(LAPIC_LVT_TIMER, LAPIC_LVT_MASKED | VECTOR_TIMER);
-    lapic_write(LAPIC_TIMER_INITIAL, 0);
+    armed_ns[cpu_number()] = 0;
+    apic_write(APIC_LVT_TIMER, APIC_LVT_MASKED | VECTOR_TIMER);
+    apic_write(APIC_TIMER_INITIAL, 0);
 }
 
 /* The interrupt may have come before its time: whoever waits for a later one must arm again. */
 void timer_acknowledge(void)
 {
-    armed_ns = 0;
-    lapic_write(LAPIC_EOI, 0);
+    armed_ns[cpu_number()] = 0;
+    apic_acknowledge();
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
@@ -375,6 +322,5 @@ void machine_exit(uint8_t code)
     for (const char *c = "Shutdown"; *c; c++)
         out8(BOCHS_SHUTDOWN, (uint8_t)*c);
     uart_say(UART_CONSOLE, "podium: halted; it is safe to turn the machine off\r\n");
-    for (;;)
-        __asm__ volatile("cli; hlt");
+    cpu_halt();
 }

@@ -21,9 +21,6 @@ bool uart_mid_line(enum uart uart);    /* the last byte sent did not end a line 
 void uart_put(enum uart uart, char c); /* waits while the transmitter is full; nothing if absent */
 int uart_get(enum uart uart);          /* a byte, or -1 when none is waiting */
 
-#define VECTOR_TIMER    0x40
-#define VECTOR_SPURIOUS 0xff
-
 /*
  * clock_init - mask the old PICs, enable the local APIC, calibrate TSC and APIC timer.
  *   Errors:  false when there is no local APIC, no PIT to calibrate by, or the rates that come out
@@ -39,6 +36,7 @@ uint64_t clock_ns(void); /* since clock_init; never goes back */
  * timer_arm - an interrupt no later than `ns`: one that is still to come before that is left as it
  * is, because coming too early costs less than setting the timer anew at every entry.
  *   Units:   on clock_ns's scale; at most 1 s away, so that no mistake lasts longer.
+ *   Context: each processor has a timer of its own.
  */
 void timer_arm(uint64_t ns);
 void timer_disarm(void);      /* none at all; the next timer_arm sets it, whatever it is */

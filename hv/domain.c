@@ -200,6 +200,7 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
         return error;
     *domain = (struct domain){
         .id = id,
+        .vcpu_count = 1,
         .memory_frames = config->memory_frames,
         .pod_max_order = config->pod_max_order,
         .patience_ns = config->patience_ns,
@@ -246,7 +247,8 @@ void domain_destroy(struct domain *domain)
     struct p2m_debt debt = P2M_NO_DEBT;
     struct p2m_locked locked;
 
-    guest_unpin(domain, &domain->vcpu[0].info_page);
+    for (unsigned i = 0; i < domain->vcpu_count; i++)
+        guest_unpin(domain, &domain->vcpu[i].info_page);
     if (domain->vcpu[0].vendor)
         vendor->vcpu_destroy(&domain->vcpu[0]);
     locked = p2m_lock(&domain->p2m);

@@ -32,7 +32,7 @@ const char *domain_create(struct domain *domain, unsigned id, const struct domai
 
 /*
  * domain_destroy - everything goes back to the host.
- *   Context: the guest does not run.
+ *   Context: the guest does not run, and no processor but the caller has a vCPU of it.
  */
 void domain_destroy(struct domain *domain);
 

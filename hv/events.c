@@ -11,6 +11,7 @@
 #include "guest_linear.h"
 #include "guest_memory.h"
 #include "lib.h"
+#include "processors.h"
 #include "xen_abi.h"
 
 #include <xen/event_channel.h>
@@ -38,7 +39,7 @@ static struct vcpu_info *info_of(const struct vcpu *vcpu)
 
 struct vcpu *events_vcpu(struct domain *domain, uint64_t id)
 {
-    return id < sizeof(domain->vcpu) / sizeof(domain->vcpu[0]) ? &domain->vcpu[id] : NULL;
+    return id < domain->vcpu_count ? &domain->vcpu[id] : NULL;
 }
 
 /* ---- signalling ----------------------------------------------------------------------------- */
@@ -68,8 +69,10 @@ static void select_word(struct vcpu *vcpu, unsigned port)
 {
     struct vcpu_info *info = info_of(vcpu);
 
-    if (set_bit(&info->evtchn_pending_sel, port / WORD_BITS))
-        __atomic_store_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
+    if (!set_bit(&info->evtchn_pending_sel, port / WORD_BITS))
+        return;
+    __atomic_store_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
+    processors_kick(vcpu->cpu);
 }
 
 static bool port_in_use(const struct domain *domain, unsigned port)
@@ -322,7 +325,7 @@ uint64_t events_next_deadline(const struct domain *domain)
 {
     uint64_t next = 0;
 
-    for (unsigned i = 0; i < sizeof(domain->vcpu) / sizeof(domain->vcpu[0]); i++) {
+    for (unsigned i = 0; i < domain->vcpu_count; i++) {
         uint64_t deadline = domain->vcpu[i].timer_deadline;
 
         if (deadline && (!next || deadline < next))
@@ -342,7 +345,7 @@ void events_init(struct domain *domain)
     shared->wc_version = 2;
     shared->wc_sec = (uint32_t)domain->wall_seconds;
     shared->wc_sec_hi = (uint32_t)(domain->wall_seconds >> 32);
-    for (unsigned i = 0; i < sizeof(domain->vcpu) / sizeof(domain->vcpu[0]); i++)
+    for (unsigned i = 0; i < VCPUS_MAX; i++)
         write_time(&shared->vcpu_info[i]);
     memset(domain->port, 0, sizeof(domain->port));
     domain->port[0].kind = PORT_RESERVED;
@@ -368,5 +371,6 @@ int64_t events_register_info(struct vcpu *vcpu, gfn_t gfn, uint32_t offset)
     __atomic_store_n(&info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST);
     vcpu->info_offset = offset;
     vcpu->info_page = page;
+    processors_kick(vcpu->cpu);
     return 0;
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Settling debts. One processor so far: while the host runs, no vCPU is in guest mode, so that the
- * generation is all that must move; the loop that waits is where kicking other CPUs belongs.
+ * Settling debts. Whoever settles holds the host's lock, and a vCPU leaves guest mode before it
+ * asks for that: so each vCPU that is waited for can come out. A kick that comes between
+ * flush_enter and the entry finds interrupts off and stays pending; the processor then ends the run
+ * at once. Bochs' does not for a guest that has interrupts off: its preemption timer ends that run,
+ * a millisecond later.
  */
 #include "flush.h"
 
 #include "cpu.h"
 #include "frames.h"
+#include "processors.h"
 #include "vendor.h"
 
 /* A leaf's frames are nobody's until the flush is over; subtrees are counted by the P2M. */
@@ -21,10 +25,20 @@ static void mark_owed(const struct domain *domain, const struct p2m_debt *debt)
     }
 }
 
-static void wait_for_guest_mode_to_end(struct vcpu *vcpu)
+bool flush_concerns(const struct vcpu *vcpu, uint64_t generation)
 {
-    while (atomic_load(&vcpu->in_guest))
-        cpu_pause();
+    return atomic_load(&vcpu->in_guest) && atomic_load(&vcpu->seen_generation) < generation;
+}
+
+/* All are told before one is waited for. */
+static void shoot_down(struct domain *domain, uint64_t generation)
+{
+    for (unsigned i = 0; i < domain->vcpu_count; i++)
+        if (flush_concerns(&domain->vcpu[i], generation))
+            processors_kick(domain->vcpu[i].cpu);
+    for (unsigned i = 0; i < domain->vcpu_count; i++)
+        while (flush_concerns(&domain->vcpu[i], generation))
+            cpu_pause();
 }
 
 void flush_settle(struct domain *domain, struct p2m_debt *debt)
@@ -35,7 +49,7 @@ void flush_settle(struct domain *domain, struct p2m_debt *debt)
         uint64_t generation = p2m_begin_settle(&domain->p2m);
 
         mark_owed(domain, debt);
-        wait_for_guest_mode_to_end(&domain->vcpu[0]);
+        shoot_down(domain, generation);
         p2m_end_settle(&domain->p2m, generation);
     }
     locked = p2m_lock(&domain->p2m);
@@ -63,9 +77,9 @@ void flush_enter(struct vcpu *vcpu)
 
     atomic_store(&vcpu->in_guest, true);
     generation = p2m_generation(&vcpu->domain->p2m);
-    if (vcpu->seen_generation != generation) {
+    if (atomic_load(&vcpu->seen_generation) != generation) {
         vendor->flush(vcpu);
-        vcpu->seen_generation = generation;
+        atomic_store(&vcpu->seen_generation, generation);
     }
 }
 

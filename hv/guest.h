@@ -108,6 +108,7 @@ enum vcpu_state {
 struct vcpu {
     struct domain *domain;
     unsigned id;
+    unsigned cpu; /* the number of the processor that runs it, always the same */
     enum vcpu_state state;
     struct registers registers;
     struct control control;
@@ -134,7 +135,7 @@ struct vcpu {
 
     /* Flushes: what this vCPU has seen; see flush.c. */
     _Atomic bool in_guest;
-    uint64_t seen_generation;
+    _Atomic uint64_t seen_generation;
 
     bool call_again; /* its hypercall is not done: the instruction runs again */
 
@@ -180,6 +181,7 @@ enum slot_reason {
     SLOT_REASONS
 };
 #define SLOTS_MAX 512
+#define VCPUS_MAX 2
 
 enum port_kind {
     PORT_FREE,
@@ -259,7 +261,8 @@ struct domain {
     char name[32];
     struct p2m p2m;
     struct pod pod;
-    struct vcpu vcpu[1];
+    struct vcpu vcpu[VCPUS_MAX];
+    unsigned vcpu_count; /* that have been started */
 
     uint64_t maxmem_frames;  /* what it is promised */
     uint64_t memory_frames;  /* what it is to have: its balloon's target */

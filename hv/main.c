@@ -16,6 +16,7 @@
 #include "options.h"
 #include "patience.h"
 #include "print.h"
+#include "processors.h"
 #include "report.h"
 #include "vcpu.h"
 #include "vendor.h"
@@ -139,6 +140,7 @@ static const char *run_guest(struct domain *domain)
     describe_map(domain, "built");
     report_phase(domain, PHASE_BUILT);
     vcpu_run(&domain->vcpu[0]);
+    vcpu_wait_for_others(domain);
 
     print("%s: ended: %s%s%s\n", domain->name, stop_reason_name(domain->stop),
           *domain->stop_details ? ", " : "", domain->stop_details);
@@ -176,6 +178,7 @@ int podium_main(const struct boot_info *info)
         report_refusal(error);
         return EXIT_CODE_BAD_INPUT;
     }
+    processors_start(&info->processors, boot_low_page(info));
     apply_fragment(options.fragment);
     describe_machine();
     report_host();

@@ -14,8 +14,9 @@
 #define MAGIC_1 0x2badb002u
 #define MAGIC_2 0x36d76289u
 
-#define LOW_MEMORY  0x100000ull
-#define ENTRIES_MAX 512
+#define LOW_MEMORY     0x100000ull
+#define LOW_PAGE_LEAST 0x8000u /* what firmware keeps in RAM lies below */
+#define ENTRIES_MAX    512
 
 extern const char image_start[], image_end[]; /* hv.ld */
 
@@ -120,6 +121,32 @@ uint64_t boot_take_page(struct boot_info *info)
     return 0;
 }
 
+static bool is_in_ram(const struct boot_info *info, struct memory_range range)
+{
+    for (unsigned i = 0; i < info->ram_count; i++)
+        if (range.from >= info->ram[i].from && range.end <= info->ram[i].end)
+            return true;
+    return range.from == range.end;
+}
+
+static bool is_in_module(const struct boot_info *info, uint64_t page)
+{
+    for (unsigned i = 0; i < info->module_count; i++)
+        if (page < info->module[i].end && page + FRAME_SIZE > info->module[i].from)
+            return true;
+    return false;
+}
+
+uint64_t boot_low_page(const struct boot_info *info)
+{
+    for (uint64_t page = LOW_PAGE_LEAST; page < LOW_MEMORY; page += FRAME_SIZE) {
+        if (is_in_ram(info, (struct memory_range){ page, page + FRAME_SIZE }) &&
+            !is_in_module(info, page))
+            return page;
+    }
+    return 0;
+}
+
 /* ---- what the readers find ------------------------------------------------------------------ */
 
 const void *boot_reach(uint64_t physical, uint64_t size)
@@ -149,14 +176,6 @@ void boot_add_module(struct boot_info *info, uint32_t from, uint32_t end)
 }
 
 /* ---- both ----------------------------------------------------------------------------------- */
-
-static bool is_in_ram(const struct boot_info *info, struct memory_range range)
-{
-    for (unsigned i = 0; i < info->ram_count; i++)
-        if (range.from >= info->ram[i].from && range.end <= info->ram[i].end)
-            return true;
-    return range.from == range.end;
-}
 
 static const char *take_all(struct boot_info *info)
 {

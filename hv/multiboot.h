@@ -8,6 +8,7 @@
 #ifndef HV_MULTIBOOT_H
 #define HV_MULTIBOOT_H
 
+#include "madt.h"
 #include "survey.h"
 
 #define BOOT_RANGES_MAX  64
@@ -33,6 +34,7 @@ struct boot_info {
     bool command_line_cut;
     uint64_t rsdp; /* machine address of a copy in here, unchecked; 0: the loader gave none */
     uint8_t rsdp_copy[BOOT_RSDP_SIZE];
+    struct madt processors; /* boot.c's: what ACPI lists */
 };
 
 /*
@@ -52,5 +54,11 @@ const char *multiboot_read(uint32_t magic, uint32_t info_physical, struct boot_i
  *   Debts:   none: what is taken here stays the host's.
  */
 uint64_t boot_take_page(struct boot_info *info);
+
+/*
+ * boot_low_page - a page of RAM below 1 MB that neither the firmware nor a module uses; 0: none.
+ * All of the first MB stays the host's.
+ */
+uint64_t boot_low_page(const struct boot_info *info);
 
 #endif

@@ -9,6 +9,7 @@
 #include "p2m/frame.h"
 #include "lib.h"
 #include "cpu.h"
+#include "this_cpu.h"
 
 #define PTE_P       (1ull << 0)
 #define PTE_W       (1ull << 1)
@@ -27,7 +28,7 @@
 
 /* From hv.ld and boot.S. */
 extern const char image_text[], image_text_end[], image_rodata[], image_rodata_end[], image_data[],
-    image_end[], boot_guard[], boot_stack[];
+    image_end[], boot_stacks_end[];
 
 struct paging {
     struct boot_info *info;
@@ -131,8 +132,10 @@ bool paging_init(struct boot_info *info)
         map(&paging, DIRECT_MAP + info->ram[i].from, info->ram[i], PTE_W | PTE_NX);
     map_image(&paging, image_text, image_text_end, 0);
     map_image(&paging, image_rodata, image_rodata_end, PTE_NX);
-    map_image(&paging, image_data, boot_guard, PTE_W | PTE_NX);
-    map_image(&paging, boot_stack, image_end, PTE_W | PTE_NX);
+    map_image(&paging, image_data, boot_stacks[0], PTE_W | PTE_NX);
+    for (unsigned i = 0; i < CPUS_MAX; i++)
+        map_image(&paging, boot_stacks[i] + STACK_GUARD, boot_stacks[i + 1], PTE_W | PTE_NX);
+    map_image(&paging, boot_stacks_end, image_end, PTE_W | PTE_NX);
     map_lapic(&paging);
     if (paging.failed)
         return false;

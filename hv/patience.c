@@ -5,8 +5,8 @@
 #include "patience.h"
 
 #include "console.h"
-#include "cpu.h"
 #include "devices.h"
+#include "lock.h"
 #include "number.h"
 #include "print.h"
 #include "report.h"
@@ -21,12 +21,12 @@ static bool has_any(const struct domain *domain)
     return pod_account(&domain->pod).cached > 0;
 }
 
-/* The timer's interrupt is the only one there is, and nobody else waits for it now. */
+/* Nobody else waits for this processor's timer now. */
 static void sleep_until(uint64_t ns)
 {
     timer_disarm();
     timer_arm(ns);
-    interrupts_wait();
+    host_sleep();
 }
 
 static void say(const struct domain *domain)
@@ -50,7 +50,8 @@ bool patience_wait(struct domain *domain)
     console_drain(domain);
     say(domain);
     report_waiting(domain);
-    while (!has_any(domain) && clock_ns() - begin < domain->patience_ns) {
+    while (!has_any(domain) && domain->stop == STOP_NONE &&
+           clock_ns() - begin < domain->patience_ns) {
         if (!target_is_half_read() && !upkeep_step(domain))
             sleep_until(clock_ns() + LOOK_NS);
         (void)target_listen(domain); /* an answer to a record from before */

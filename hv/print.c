@@ -6,15 +6,17 @@
  */
 #include "print.h"
 
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 
 #include "lib.h"
 #include "cpu.h"
+#include "this_cpu.h"
+#include "apic.h"
 #include "devices.h"
 
 extern const char image_text[], image_text_end[]; /* hv.ld */
-extern const char boot_stack[], boot_stack_end[]; /* boot.S */
 
 #define STACK_LINES 24
 #define GUARD_REACH 0x4000 /* how far below the stack a pointer still means the stack */
@@ -79,21 +81,18 @@ void record_error(const char *text, ...)
     va_end(arguments);
 }
 
-static bool in_stack(const uint64_t *at)
-{
-    return (const char *)at >= boot_stack && (const char *)(at + 1) <= boot_stack_end;
-}
-
 /* Not every one is a live return address, but every live one is among them. */
 void print_stack(const uint64_t *from)
 {
-    uintptr_t bottom = (uintptr_t)boot_stack;
+    uintptr_t bottom = (uintptr_t)&boot_stacks[cpu_number()][STACK_GUARD];
+    uintptr_t top = bottom + STACK_SIZE;
     unsigned lines = 0;
 
     if ((uintptr_t)from < bottom && (uintptr_t)from >= bottom - GUARD_REACH)
         from = (const uint64_t *)bottom; /* it ran into the guard page */
     print("return addresses on the stack, innermost first:\n");
-    for (; in_stack(from) && lines < STACK_LINES; from++) {
+    for (; (uintptr_t)from >= bottom && (uintptr_t)(from + 1) <= top && lines < STACK_LINES;
+         from++) {
         if (*from < (uintptr_t)image_text || *from >= (uintptr_t)image_text_end)
             continue;
         print("  %p\n", (void *)(uintptr_t)*from);
@@ -101,15 +100,28 @@ void print_stack(const uint64_t *from)
     }
 }
 
-void panic(const char *text, ...)
+/* One more than the number of the processor whose last words these are. */
+static _Atomic unsigned last_speaker;
+
+void last_words(void)
 {
-    static bool again;
-    va_list arguments;
+    unsigned speaker = 0, self = cpu_number() + 1;
 
     cli();
-    if (again)
-        machine_exit(EXIT_CODE_BAD); /* the panic itself went wrong */
-    again = true;
+    if (atomic_compare_exchange_strong(&last_speaker, &speaker, self)) {
+        apic_send_others(APIC_NMI);
+        return;
+    }
+    if (speaker == self)
+        machine_exit(EXIT_CODE_BAD); /* what was said of the end went wrong itself */
+    cpu_halt();
+}
+
+void panic(const char *text, ...)
+{
+    va_list arguments;
+
+    last_words();
     print("panic: ");
     va_start(arguments, text);
     format_each(put, NULL, text, arguments);

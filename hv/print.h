@@ -13,7 +13,7 @@
 /*
  * print - printf to the console (what format in lib.h knows); `\n` ends a line. Starts on a fresh
  * line when somebody else left one unfinished.
- *   Context: any, after uart_init.
+ *   Context: the host's lock held, or the last words are being said.
  */
 void print(const char *text, ...) __attribute__((format(printf, 1, 2)));
 
@@ -22,6 +22,12 @@ void print(const char *text, ...) __attribute__((format(printf, 1, 2)));
  * addresses on the stack, and end the machine with code 0x11. Never because of what a guest did.
  */
 _Noreturn void panic(const char *text, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * last_words - whoever comes here first speaks for all and goes on; the other processors are
+ * stopped where they are. Whoever comes a second time ends the machine.
+ */
+void last_words(void);
 
 /*
  * record_error - {"record":"error","text":"..."} on the records' port, for when report.c cannot be

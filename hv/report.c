@@ -13,6 +13,7 @@
 #include "frames.h"
 #include "lib.h"
 #include "print.h"
+#include "processors.h"
 #include "target.h"
 #include "vcpu.h"
 #include "vendor.h"
@@ -231,6 +232,15 @@ static void write_slots(struct domain *domain)
     write("},");
 }
 
+static uint64_t exits_of(const struct domain *domain, unsigned reason)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < domain->vcpu_count; i++)
+        sum += domain->vcpu[i].exits[reason];
+    return sum;
+}
+
 void report_guest(struct domain *domain, uint64_t audit_errors)
 {
     struct p2m_events events = p2m_events(&domain->p2m);
@@ -247,7 +257,7 @@ void report_guest(struct domain *domain, uint64_t audit_errors)
     write("\"exits\":{");
     for (unsigned reason = 0; reason < EXIT_REASONS; reason++)
         write("%s\"%s\":%lu", reason ? "," : "", exit_reason_name(reason),
-              domain->vcpu[0].exits[reason]);
+              exits_of(domain, reason));
     write("},");
     write_slots(domain);
     write_end();
@@ -257,6 +267,7 @@ void report_end(const char *verdict)
 {
     write("{\"record\":\"end\",");
     write_string("verdict", verdict);
+    write("\"processors\":%u,\"kicks\":%lu,", processors_count(), processors_kicks());
     write_frames();
     write_end();
 }

@@ -9,11 +9,12 @@
  * hand; it fills in no next RIP, so lengths are those of the instructions without prefixes; and it
  * forgets the interrupt shadow (vcpu.c waits it out). No processor switches TSC_AUX, DR0 to DR3 and
  * the x87 and vector registers: TSC_AUX is loaded here; the others the host never uses, and so they
- * stay the guest's as long as there is one vCPU. A second one needs them switched.
+ * stay the guest's as long as a processor runs one vCPU only. A second one needs them switched.
  */
 #include "svm.h"
 
 #include "cpu.h"
+#include "this_cpu.h"
 #include "frames.h"
 #include "guest.h"
 #include "lib.h"
@@ -39,15 +40,25 @@ struct svm_vcpu {
     bool taken;
 };
 
-/* One a CPU; there is one CPU so far. */
+/* What all CPUs share; they are alike. */
 static struct {
-    uint64_t host_vmcb;
-    uint64_t iopm, msrpm;
-    uint32_t asids, next_asid;
-    uint64_t asid_round; /* rises, and every translation goes, when the numbers run out */
-    uint32_t tsc_aux;    /* what is in the processor's now */
+    uint64_t iopm, msrpm; /* 0: not made yet */
+    uint32_t asids;
     bool xsave, rdtscp;
 } svm;
+
+/* One a CPU. */
+static struct svm_cpu {
+    uint64_t host_vmcb;
+    uint32_t next_asid;
+    uint64_t asid_round; /* rises, and every translation goes, when the numbers run out */
+    uint32_t tsc_aux;    /* what is in the processor's now */
+} svm_cpu[CPUS_MAX];
+
+static struct svm_cpu *this_cpu(void)
+{
+    return &svm_cpu[cpu_number()];
+}
 
 static struct svm_vcpu *of(const struct vcpu *vcpu)
 {
@@ -114,38 +125,48 @@ static void serialise_lfence(void)
         wrmsr(MSR_DE_CFG, value | DE_CFG_LFENCE_SERIALISES);
 }
 
-static bool svm_enable(void)
+/* What guests may not touch: the same for all of them, on all CPUs. */
+static bool make_permissions(void)
 {
     static const uint32_t open[] = { MSR_SYSENTER_CS,   MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
                                      MSR_STAR,          MSR_LSTAR,        MSR_CSTAR,
                                      MSR_SFMASK,        MSR_FS_BASE,      MSR_GS_BASE,
                                      MSR_KERNEL_GS_BASE };
-    void *save = page_alloc(0, 0), *host = page_alloc(0, 0), *iopm = page_alloc(2, 0xff);
+    void *iopm = page_alloc(2, 0xff);
     uint8_t *msrpm = page_alloc(1, 0xff);
 
-    if (!save || !host || !iopm || !msrpm) {
-        page_free(save, 0);
-        page_free(host, 0);
+    if (!iopm || !msrpm) {
         page_free(iopm, 2);
         page_free(msrpm, 1);
         return false;
     }
     for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
         msrpm_open(msrpm, open[i]);
-    serialise_lfence();
-    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
-    wrmsr(MSR_VM_HSAVE_PA, physical_of(save));
-    svm.host_vmcb = physical_of(host);
     svm.iopm = physical_of(iopm);
     svm.msrpm = physical_of(msrpm);
     svm.asids = cpuid(SVM_FEATURES, 0).ebx;
-    svm.next_asid = 1;
-    svm.asid_round = 1;
     svm.xsave = cpu_has(CPU_XSAVE);
     svm.rdtscp = cpu_has(CPU_RDTSCP);
+    return true;
+}
+
+static bool svm_enable(void)
+{
+    struct svm_cpu *self = this_cpu();
+    void *save = page_alloc(0, 0), *host = page_alloc(0, 0);
+
+    if (!save || !host || (!svm.iopm && !make_permissions())) {
+        page_free(save, 0);
+        page_free(host, 0);
+        return false;
+    }
+    serialise_lfence();
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    wrmsr(MSR_VM_HSAVE_PA, physical_of(save));
+    *self = (struct svm_cpu){ physical_of(host), .next_asid = 1, .asid_round = 1 };
     if (svm.rdtscp)
-        svm.tsc_aux = (uint32_t)rdmsr(MSR_TSC_AUX);
-    vmsave(svm.host_vmcb);
+        self->tsc_aux = (uint32_t)rdmsr(MSR_TSC_AUX);
+    vmsave(self->host_vmcb);
     return true;
 }
 
@@ -247,20 +268,23 @@ static void svm_flush(struct vcpu *vcpu)
 }
 
 /*
- * An ASID of this CPU's. When the numbers run out they begin again. Whoever had the number before,
- * in an earlier round or before this program, may have left translations under it: they all go.
+ * An ASID of this CPU's, where the vCPU stays. When the numbers run out they begin again. Whoever
+ * had the number before, in an earlier round or before this program, may have left translations
+ * under it: they all go.
  */
 static void assign_asid(struct svm_vcpu *self)
 {
-    if (self->asid_round == svm.asid_round)
+    struct svm_cpu *cpu = this_cpu();
+
+    if (self->asid_round == cpu->asid_round)
         return;
-    if (svm.next_asid == svm.asids) {
-        svm.next_asid = 1;
-        svm.asid_round++;
+    if (cpu->next_asid == svm.asids) {
+        cpu->next_asid = 1;
+        cpu->asid_round++;
     }
     self->vmcb->tlb_control = TLB_FLUSH_ALL;
-    self->vmcb->asid = svm.next_asid++;
-    self->asid_round = svm.asid_round;
+    self->vmcb->asid = cpu->next_asid++;
+    self->asid_round = cpu->asid_round;
 }
 
 /* ---- interrupts ----------------------------------------------------------------------------- */
@@ -335,10 +359,12 @@ static void load_xcr0(const struct vcpu *vcpu)
 
 static void load_tsc_aux(const struct vcpu *vcpu)
 {
-    if (!svm.rdtscp || svm.tsc_aux == vcpu->tsc_aux)
+    struct svm_cpu *cpu = this_cpu();
+
+    if (!svm.rdtscp || cpu->tsc_aux == vcpu->tsc_aux)
         return;
     wrmsr(MSR_TSC_AUX, vcpu->tsc_aux);
-    svm.tsc_aux = vcpu->tsc_aux;
+    cpu->tsc_aux = vcpu->tsc_aux;
 }
 
 /* CR8 is the upper half of the APIC's task priority, and the processor's own while it runs. */
@@ -372,7 +398,7 @@ static void svm_run(struct vcpu *vcpu)
     load_task_priority(vcpu, vmcb);
     load_tsc_aux(vcpu);
     load_xcr0(vcpu);
-    svm_enter(registers, physical_of(vmcb), svm.host_vmcb);
+    svm_enter(registers, physical_of(vmcb), this_cpu()->host_vmcb);
     if (svm.xsave)
         vcpu->xcr0 = xgetbv(0);
     registers->rax = vmcb->rax;

@@ -11,6 +11,7 @@
 #include "slots.h"
 #include "target.h"
 #include "test_calls_oracle.h"
+#include "test_processors.h"
 #include "xen_abi.h"
 
 static void note_slot(struct domain *domain, gfn_t gfn)
@@ -176,6 +177,6 @@ int64_t test_call(struct vcpu *vcpu, uint64_t operation, uint64_t number, uint64
     case TEST_TAKE:
         return take(domain);
     default:
-        return -XEN_ENOSYS;
+        return test_processors_call(vcpu, operation, number, value);
     }
 }

@@ -60,7 +60,7 @@ trap_common:
         addq    $16, %rsp               /* vector, error code */
         iretq
 
-/* void trap_load_segments(void): CS from the new GDT by a far return, then the others and TR. */
+/* void trap_load_segments(unsigned task): CS from the new GDT by a far return, the others, TR. */
         .globl  trap_load_segments
 trap_load_segments:
         popq    %rax
@@ -73,8 +73,7 @@ trap_load_segments:
         xorl    %eax, %eax
         movl    %eax, %fs
         movl    %eax, %gs
-        movl    $0x18, %eax             /* SELECTOR_TSS */
-        ltr     %ax
+        ltr     %di
         lretq
 
         .section .note.GNU-stack, "", @progbits

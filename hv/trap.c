@@ -6,12 +6,15 @@
 #include "trap.h"
 
 #include <assert.h>
-#include <stdbool.h>
 
 #include "lib.h"
 #include "cpu.h"
+#include "this_cpu.h"
+#include "lock.h"
+#include "apic.h"
 #include "devices.h"
 #include "print.h"
+#include "processors.h"
 
 #define VECTORS      256
 #define EXCEPTIONS   32
@@ -29,8 +32,9 @@ struct trap_frame {
 };
 static_assert(sizeof(struct trap_frame) == 22 * 8, "trap.S pushes these");
 
-extern const char trap_entries[]; /* trap.S */
-void trap_load_segments(void);    /* trap.S */
+/* trap.S */
+extern const char trap_entries[];
+void trap_load_segments(unsigned task);
 void trap(const struct trap_frame *frame);
 
 /* ---- tables that the processor reads -------------------------------------------------------- */
@@ -71,10 +75,14 @@ struct __attribute__((packed)) table_pointer {
 
 enum own_stack { STACK_NONE, STACK_DF, STACK_NMI, STACK_PF }; /* IST numbers */
 
+#define GDT_WORDS (SELECTOR_TSS(CPUS_MAX) / 8)
+
 static struct gate idt[VECTORS] __attribute__((aligned(16)));
-static struct task_state tss;
-static uint64_t gdt[5];
-static uint8_t own_stack[STACKS][OWN_STACK_SIZE] __attribute__((aligned(16)));
+static uint64_t gdt[GDT_WORDS];
+
+/* One a processor. */
+static struct task_state task_state[CPUS_MAX];
+static uint8_t own_stack[CPUS_MAX][STACKS][OWN_STACK_SIZE] __attribute__((aligned(16)));
 
 static void gate_set(unsigned vector, enum own_stack stack)
 {
@@ -91,33 +99,41 @@ static void gate_set(unsigned vector, enum own_stack stack)
 }
 
 /* A descriptor's base lies in three pieces, and its last one in the next eight bytes. */
-static void gdt_set_tss(unsigned index)
+static void task_state_set(unsigned number)
 {
-    uint64_t base = (uintptr_t)&tss;
+    struct task_state *task = &task_state[number];
+    uint64_t *descriptor = &gdt[SELECTOR_TSS(number) / 8], base = (uintptr_t)task;
 
-    gdt[index] =
-        SEGMENT_TSS | (sizeof(tss) - 1) | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
-    gdt[index + 1] = base >> 32;
+    for (unsigned i = 0; i < STACKS; i++)
+        task->stack[i] = (uintptr_t)own_stack[number][i] + OWN_STACK_SIZE;
+    task->io_map = sizeof(*task);
+    descriptor[0] =
+        SEGMENT_TSS | (sizeof(*task) - 1) | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
+    descriptor[1] = base >> 32;
 }
 
-void trap_init(void)
+static void tables_make(void)
+{
+    gdt[SELECTOR_CODE / 8] = SEGMENT_CODE64;
+    gdt[SELECTOR_DATA / 8] = SEGMENT_DATA;
+    for (unsigned i = 0; i < CPUS_MAX; i++)
+        task_state_set(i);
+    for (unsigned i = 0; i < VECTORS; i++)
+        gate_set(i, STACK_NONE);
+    gate_set(VECTOR_DF, STACK_DF);
+    gate_set(VECTOR_NMI, STACK_NMI);
+    gate_set(VECTOR_PF, STACK_PF); /* the stack itself may have run into its guard page */
+}
+
+void trap_init(unsigned number)
 {
     struct table_pointer gdt_pointer = { sizeof(gdt) - 1, (uintptr_t)gdt };
     struct table_pointer idt_pointer = { sizeof(idt) - 1, (uintptr_t)idt };
 
-    for (unsigned i = 0; i < STACKS; i++)
-        tss.stack[i] = (uintptr_t)own_stack[i] + OWN_STACK_SIZE;
-    tss.io_map = sizeof(tss);
-    gdt[SELECTOR_CODE / 8] = SEGMENT_CODE64;
-    gdt[SELECTOR_DATA / 8] = SEGMENT_DATA;
-    gdt_set_tss(SELECTOR_TSS / 8);
-    for (unsigned vector = 0; vector < VECTORS; vector++)
-        gate_set(vector, STACK_NONE);
-    gate_set(VECTOR_DF, STACK_DF);
-    gate_set(VECTOR_NMI, STACK_NMI);
-    gate_set(VECTOR_PF, STACK_PF); /* the stack itself may have run into its guard page */
+    if (number == 0)
+        tables_make();
     __asm__ volatile("lgdt %0; lidt %1" : : "m"(gdt_pointer), "m"(idt_pointer) : "memory");
-    trap_load_segments();
+    trap_load_segments(SELECTOR_TSS(number));
 }
 
 /* ---- what comes ----------------------------------------------------------------------------- */
@@ -151,11 +167,8 @@ static const char *const exception_name[EXCEPTIONS] = {
 static _Noreturn void die(const struct trap_frame *f)
 {
     const char *name = exception_name[f->vector] ? exception_name[f->vector] : "reserved";
-    static bool again;
 
-    if (again)
-        machine_exit(EXIT_CODE_BAD); /* while saying what happened before */
-    again = true;
+    last_words();
     print("panic: exception %lu (%s), error code 0x%lx\n", f->vector, name, f->error);
     print("rip %016lx  cs %04lx  rflags %08lx\n", f->rip, f->cs, f->rflags);
     print("rsp %016lx  ss %04lx  cr2 %016lx  cr3 %016lx\n", f->rsp, f->ss, read_cr2(), read_cr3());
@@ -169,13 +182,26 @@ static _Noreturn void die(const struct trap_frame *f)
     machine_exit(EXIT_CODE_BAD);
 }
 
+/* The lock is free: interrupts are off where it is held. */
+static void complain(uint64_t vector)
+{
+    host_lock();
+    print("interrupt 0x%lx that nobody asked for\n", vector);
+    host_unlock();
+}
+
 void trap(const struct trap_frame *frame)
 {
     if (frame->vector < EXCEPTIONS)
         die(frame);
     if (frame->vector == VECTOR_SPURIOUS || frame->vector >> 4 == PIC_VECTORS >> 4)
         return; /* neither wants an acknowledgement */
+    if (frame->vector == VECTOR_TIMER)
+        timer_acknowledge();
+    else if (frame->vector == VECTOR_KICK)
+        processors_kicked();
+    else
+        complain(frame->vector);
     if (frame->vector != VECTOR_TIMER)
-        print("interrupt 0x%lx that nobody asked for\n", frame->vector);
-    timer_acknowledge();
+        apic_acknowledge();
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Exceptions and interrupts of the host itself. An exception is a bug of ours: a readable dump,
- * then the end. The timer's interrupt is acknowledged, and that is all: its purpose was to wake.
+ * then the end. The timer's interrupt and the kick are acknowledged, and that is all: their purpose
+ * was to wake.
  * Refuses to know guests' exceptions; those are the vendor's file and vcpu.c's.
  */
 #ifndef HV_TRAP_H
@@ -10,13 +11,10 @@
 #include <stdint.h>
 
 /*
- * trap_init - own GDT, TSS and IDT; #DF, NMI and #PF get stacks of their own. Interrupts stay off.
+ * trap_init - the calling processor is this one from now on, by its TSS; #DF, NMI and #PF get
+ * stacks of their own. Interrupts stay off.
+ *   Context: once on each processor; on number 0 first, which makes the tables.
  */
-void trap_init(void);
-
-/* The selectors that trap_init loads; a vendor's file wants them as host state. */
-#define SELECTOR_CODE 0x08u
-#define SELECTOR_DATA 0x10u
-#define SELECTOR_TSS  0x18u
+void trap_init(unsigned number);
 
 #endif

@@ -15,9 +15,11 @@
 #include "hypercall.h"
 #include "lapic.h"
 #include "lib.h"
+#include "lock.h"
 #include "msr.h"
 #include "port.h"
 #include "print.h"
+#include "processors.h"
 #include "target.h"
 #include "test_calls_oracle.h"
 #include "upkeep.h"
@@ -30,9 +32,10 @@
 void vcpu_init(struct vcpu *vcpu, struct domain *domain, unsigned id)
 {
     *vcpu = (struct vcpu){ .domain = domain, .id = id, .state = VCPU_RUNNABLE };
+    vcpu->cpu = cpu_number();
     msr_init(vcpu);
     lapic_init(vcpu);
-    fpu_reset(); /* this vCPU's: the host has none, and there is no other */
+    fpu_reset(); /* this vCPU's: the host has none, and this processor runs no other */
 }
 
 /* The instruction has run, and leaves what each leaves: its shadow and RF over, a step taken. */
@@ -117,13 +120,13 @@ static void on_port_out(struct vcpu *vcpu)
     skip_or_fault(vcpu, port_out(vcpu));
 }
 
-/* With interrupts off nothing will ever end it: the guest has gone. */
+/* With interrupts off nothing will ever end it: with its first vCPU, the guest has gone. */
 static void on_halt(struct vcpu *vcpu)
 {
     struct domain *domain = vcpu->domain;
 
     skip(vcpu);
-    if (vcpu->registers.rflags & RFLAGS_INTERRUPT) {
+    if (vcpu->registers.rflags & RFLAGS_INTERRUPT || vcpu->id > 0) {
         vcpu->state = VCPU_HALTED;
         return;
     }
@@ -187,9 +190,17 @@ static void keep_up(struct domain *domain)
     domain->upkeep_ns = clock_ns();
 }
 
-/* The timer's. */
+/* The first processor keeps the guests' time; on all others a guest runs undisturbed. */
+static bool keeps_time(const struct vcpu *vcpu)
+{
+    return vcpu->cpu == 0;
+}
+
+/* The timer's, or a kick. */
 static void on_interrupt(struct vcpu *vcpu)
 {
+    if (!keeps_time(vcpu))
+        return;
     listen(vcpu->domain);
     keep_up(vcpu->domain);
 }
@@ -275,47 +286,91 @@ static struct interrupt prepare_entry(struct vcpu *vcpu)
     struct interrupt offer = shadow ? (struct interrupt){ 0 } : wanted_interrupt(vcpu);
 
     vendor->offer_interrupt(vcpu, offer);
-    timer_arm(shadow ? clock_ns() + SHADOW_NS : next_wake(vcpu));
+    if (shadow || keeps_time(vcpu))
+        timer_arm(shadow ? clock_ns() + SHADOW_NS : next_wake(vcpu));
     return offer;
 }
 
-/* Nothing else wakes the host from here: the timer is set anew, whatever is believed of it. */
+/* Nothing else but a kick wakes the host from here: the timer is set anew. */
 static void wait_for_timer(struct vcpu *vcpu)
 {
     timer_disarm();
     timer_arm(next_wake(vcpu));
-    interrupts_wait();
+    host_sleep();
 }
 
+static void run_timers(struct domain *domain)
+{
+    for (unsigned i = 0; i < domain->vcpu_count; i++)
+        events_run_timers(&domain->vcpu[i], guest_time_ns(domain));
+}
+
+/* While another vCPU may end it all. */
 static void wait_for_event(struct vcpu *vcpu)
 {
-    while (!wanted_interrupt(vcpu).vector) {
-        if (!upkeep_step(vcpu->domain))
+    struct domain *domain = vcpu->domain;
+
+    while (domain->stop == STOP_NONE && !wanted_interrupt(vcpu).vector) {
+        if (!keeps_time(vcpu)) {
+            host_sleep();
+            continue;
+        }
+        if (!upkeep_step(domain))
             wait_for_timer(vcpu);
-        listen(vcpu->domain);
-        events_run_timers(vcpu, guest_time_ns(vcpu->domain));
+        listen(domain);
+        run_timers(domain);
     }
     vcpu->state = VCPU_RUNNABLE;
 }
 
+/* The lock is free while the guest runs; out of guest mode comes first, for who holds it waits. */
+static void enter(struct vcpu *vcpu)
+{
+    host_unlock();
+    flush_enter(vcpu);
+    vendor->run(vcpu);
+    flush_leave(vcpu);
+    host_lock();
+}
+
+static void run_once(struct vcpu *vcpu)
+{
+    struct interrupt offered = prepare_entry(vcpu);
+
+    enter(vcpu);
+    /* Only the APIC's own interrupts must be told; an event is a level. */
+    if (offered.vector && offered.from == INTERRUPT_APIC && vendor->offer_taken(vcpu))
+        lapic_accept(vcpu, offered.vector);
+    vcpu->exits[vcpu->exit.reason]++;
+    exit_handlers[vcpu->exit.reason].handle(vcpu);
+}
+
+/* Asleep or in guest mode, they look again. */
+static void kick_others(const struct vcpu *vcpu)
+{
+    for (unsigned i = 0; i < vcpu->domain->vcpu_count; i++)
+        processors_kick(vcpu->domain->vcpu[i].cpu);
+}
+
 void vcpu_run(struct vcpu *vcpu)
 {
-    while (vcpu->domain->stop == STOP_NONE) {
-        struct interrupt offered;
+    struct domain *domain = vcpu->domain;
 
-        events_run_timers(vcpu, guest_time_ns(vcpu->domain));
+    while (domain->stop == STOP_NONE) {
+        run_timers(domain);
         if (vcpu->state == VCPU_HALTED)
             wait_for_event(vcpu);
-        offered = prepare_entry(vcpu);
-        flush_enter(vcpu);
-        vendor->run(vcpu);
-        flush_leave(vcpu);
-        /* Only the APIC's own interrupts must be told; an event is a level. */
-        if (offered.vector && offered.from == INTERRUPT_APIC && vendor->offer_taken(vcpu))
-            lapic_accept(vcpu, offered.vector);
-        vcpu->exits[vcpu->exit.reason]++;
-        exit_handlers[vcpu->exit.reason].handle(vcpu);
+        else
+            run_once(vcpu);
     }
-    console_drain(vcpu->domain);
+    kick_others(vcpu);
+    console_drain(domain);
     timer_disarm();
+}
+
+void vcpu_wait_for_others(const struct domain *domain)
+{
+    for (unsigned i = 0; i < CPUS_MAX; i++)
+        while (cpus[i].vcpu && cpus[i].vcpu->domain == domain)
+            host_yield();
 }

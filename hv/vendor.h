@@ -28,8 +28,9 @@ struct vendor {
     /* NULL when this processor can run guests, else one line that says what is missing. */
     const char *(*missing)(void);
     bool (*has_1g)(void); /* 1 GB second-stage leaves */
-    bool (*enable)(void); /* on the calling CPU */
+    bool (*enable)(void); /* on the calling CPU, each once; the first one first */
 
+    /* A vCPU is made, run and destroyed on one and the same CPU. */
     bool (*vcpu_init)(struct vcpu *vcpu, struct entry_state entry);
     void (*vcpu_destroy)(struct vcpu *vcpu);
 

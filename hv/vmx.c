@@ -6,7 +6,8 @@
  * The guest has the processor as it is ("unrestricted"), but for the few bits of CR0 and CR4 that
  * VMX wants for itself; where it changes one, what it sees follows, and the processor's stays.
  * What no processor switches and the host never uses is switched when another vCPU comes; of the
- * x87 and vector registers and of DR0 to DR3 not even that: a second vCPU needs them switched.
+ * x87 and vector registers and of DR0 to DR3 not even that: a processor's second vCPU needs them
+ * switched. A vCPU stays on the processor that made it, whose host state is in its VMCS.
  *
  * One peculiarity of the emulated processor (Bochs') is met here: a guest that is entered with
  * interrupts off is not ended by one. The preemption timer ends it.
@@ -14,6 +15,7 @@
 #include "vmx.h"
 
 #include "cpu.h"
+#include "this_cpu.h"
 #include "devices.h"
 #include "frames.h"
 #include "guest.h"
@@ -38,26 +40,36 @@ static const uint32_t switched_msrs[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR
                                           MSR_FS_BASE, MSR_GS_BASE };
 #define SWITCHED_MSRS (sizeof(switched_msrs) / sizeof(switched_msrs[0]))
 
-/* One a CPU; there is one CPU so far. */
+/* What all CPUs share; they are alike. */
 static struct {
     struct vmx_controls controls;
     uint32_t revision;
-    uint64_t msr_bitmap;
-    struct vmx_vcpu *current; /* whose VMCS it is that VMREAD reads */
-    struct vmx_vcpu *live;    /* whose registers are those that nobody switches */
-    uint32_t slice;           /* of the preemption timer */
-    uint32_t tsc_aux;         /* what is in the processor's now */
+    uint64_t msr_bitmap; /* 0: not made yet */
+    uint32_t slice;      /* of the preemption timer */
     bool xsave, rdtscp;
 } vmx;
+
+/* One a CPU. */
+static struct vmx_cpu {
+    struct vmx_vcpu *current; /* whose VMCS it is that VMREAD reads */
+    struct vmx_vcpu *live;    /* whose registers are those that nobody switches */
+    uint32_t tsc_aux;         /* what is in the processor's now */
+} vmx_cpu[CPUS_MAX];
+
+static struct vmx_cpu *this_cpu(void)
+{
+    return &vmx_cpu[cpu_number()];
+}
 
 /* Its VMCS is the current one from here on. */
 static struct vmx_vcpu *of(const struct vcpu *vcpu)
 {
     struct vmx_vcpu *self = vcpu->vendor;
+    struct vmx_cpu *cpu = this_cpu();
 
-    if (vmx.current != self && !vmptrld(physical_of(self->vmcs)))
+    if (cpu->current != self && !vmptrld(physical_of(self->vmcs)))
         panic("VMPTRLD refuses a VMCS");
-    vmx.current = self;
+    cpu->current = self;
     return self;
 }
 
@@ -114,25 +126,33 @@ static void msr_bitmap_fill(uint8_t *bitmap)
         msr_bitmap_open(bitmap, switched_msrs[i]);
 }
 
-static bool vmx_enable(void)
+static bool make_shared(void)
 {
-    void *region, *bitmap = page_new();
+    void *bitmap = page_new();
 
-    vmx.revision = (uint32_t)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
-    region = region_new();
-    if (!region || !bitmap) {
-        page_free(region);
-        page_free(bitmap);
+    if (!bitmap)
         return false;
-    }
     msr_bitmap_fill(bitmap);
     vmx.msr_bitmap = physical_of(bitmap);
     vmx.slice =
         (uint32_t)(clock_tsc_khz() / SLICES_PER_MS >> (rdmsr(MSR_VMX_MISC) & VMX_MISC_TIMER_RATE));
     vmx.xsave = cpu_has(CPU_XSAVE);
     vmx.rdtscp = vmx.controls.secondary & SECONDARY_RDTSCP;
+    return true;
+}
+
+static bool vmx_enable(void)
+{
+    void *region;
+
+    vmx.revision = (uint32_t)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
+    region = region_new();
+    if (!region || (!vmx.msr_bitmap && !make_shared())) {
+        page_free(region);
+        return false;
+    }
     if (vmx.rdtscp)
-        vmx.tsc_aux = (uint32_t)rdmsr(MSR_TSC_AUX);
+        this_cpu()->tsc_aux = (uint32_t)rdmsr(MSR_TSC_AUX);
     if (!(rdmsr(MSR_FEATURE_CONTROL) & FEATURE_CONTROL_LOCK))
         wrmsr(MSR_FEATURE_CONTROL, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX);
     write_cr0(read_cr0() | rdmsr(MSR_VMX_CR0_FIXED0));
@@ -147,13 +167,14 @@ static bool vmx_enable(void)
 static void vmx_vcpu_destroy(struct vcpu *vcpu)
 {
     struct vmx_vcpu *self = vcpu->vendor;
+    struct vmx_cpu *cpu = this_cpu();
 
     if (!vmclear(physical_of(self->vmcs)))
         panic("VMCLEAR refuses a VMCS");
-    if (vmx.current == self)
-        vmx.current = NULL;
-    if (vmx.live == self)
-        vmx.live = NULL;
+    if (cpu->current == self)
+        cpu->current = NULL;
+    if (cpu->live == self)
+        cpu->live = NULL;
     page_free(self->vmcs);
     page_free(self->virtual_apic);
     page_free(self);
@@ -291,17 +312,19 @@ static void live_load(const struct vmx_vcpu *self)
 /* XCR0 and TSC_AUX are set through the host, which knows what they should be. */
 static void load_unswitched(const struct vcpu *vcpu, struct vmx_vcpu *self)
 {
-    if (vmx.live != self) {
-        if (vmx.live)
-            live_save(vmx.live);
+    struct vmx_cpu *cpu = this_cpu();
+
+    if (cpu->live != self) {
+        if (cpu->live)
+            live_save(cpu->live);
         live_load(self);
-        vmx.live = self;
+        cpu->live = self;
     }
     if (vmx.xsave && xgetbv(0) != vcpu->xcr0)
         xsetbv(0, vcpu->xcr0);
-    if (vmx.rdtscp && vmx.tsc_aux != vcpu->tsc_aux) {
+    if (vmx.rdtscp && cpu->tsc_aux != vcpu->tsc_aux) {
         wrmsr(MSR_TSC_AUX, vcpu->tsc_aux);
-        vmx.tsc_aux = vcpu->tsc_aux;
+        cpu->tsc_aux = vcpu->tsc_aux;
     }
 }
 

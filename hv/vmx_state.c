@@ -9,7 +9,7 @@
 
 #include "cpu.h"
 #include "lib.h"
-#include "trap.h"
+#include "this_cpu.h"
 
 void vmx_exit_point(void); /* vmx_enter.S */
 
@@ -157,7 +157,8 @@ void vmx_write_controls(const struct vmx_controls *controls)
 /* A descriptor's base lies in three pieces, and its last one in the next eight bytes. */
 static uint64_t task_state_base(const uint64_t *gdt)
 {
-    uint64_t low = gdt[SELECTOR_TSS / 8], high = gdt[SELECTOR_TSS / 8 + 1];
+    const uint64_t *descriptor = &gdt[SELECTOR_TSS(cpu_number()) / 8];
+    uint64_t low = descriptor[0], high = descriptor[1];
 
     return (low >> 16 & 0xffffff) | low >> 56 << 24 | high << 32;
 }
@@ -176,7 +177,7 @@ void vmx_write_host_state(void)
     vmwrite(VMCS_HOST_SS, SELECTOR_DATA);
     vmwrite(VMCS_HOST_DS, SELECTOR_DATA);
     vmwrite(VMCS_HOST_ES, SELECTOR_DATA);
-    vmwrite(VMCS_HOST_TR, SELECTOR_TSS);
+    vmwrite(VMCS_HOST_TR, SELECTOR_TSS(cpu_number()));
     vmwrite(VMCS_HOST_TR_BASE, task_state_base((const uint64_t *)(uintptr_t)gdt));
     vmwrite(VMCS_HOST_GDTR_BASE, gdt);
     vmwrite(VMCS_HOST_IDTR_BASE, read_idtr().base);

@@ -44,14 +44,15 @@ enum outcome bochs_choose(struct machine *machine, const struct options *options
  * without a sound card ends Debian's Bochs with a buffer overflow of its own. An instruction counts
  * as 20 ns, about what it takes: the guest's clock and ours are then not far apart.
  */
-static void write_settings(FILE *file, const struct machine *machine, const struct serial *serial)
+static void write_settings(FILE *file, const struct machine *machine, const struct options *options,
+                           const struct serial *serial)
 {
     uint64_t resident = machine->memory < RESIDENT_MOST ? machine->memory : RESIDENT_MOST;
 
     fprintf(file,
             "config_interface: textconfig\n"
             "display_library: rfb, options=\"timeout=0\"\n"
-            "cpu: model=%s, count=1, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1\n"
+            "cpu: model=%s, count=%u, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1\n"
             "memory: guest=%llu, host=%llu\n"
             "romimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
             "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\n"
@@ -65,13 +66,13 @@ static void write_settings(FILE *file, const struct machine *machine, const stru
             "log: " LOG "\n"
             "panic: action=fatal\n"
             "error: action=report\n",
-            machine->cpu, (unsigned long long)(machine->memory / MB),
+            machine->cpu, options->cpus, (unsigned long long)(machine->memory / MB),
             (unsigned long long)(resident / MB), serial->console, serial->records);
 }
 
 /* Debian's Bochs is a debugger first: it is told to go on. */
-static enum outcome write_files(const struct machine *machine, const char *directory,
-                                const struct serial *serial)
+static enum outcome write_files(const struct machine *machine, const struct options *options,
+                                const char *directory, const struct serial *serial)
 {
     char name[PATH_SIZE + 16];
 
@@ -79,7 +80,7 @@ static enum outcome write_files(const struct machine *machine, const char *direc
     FILE *file = fopen(name, "we");
     if (!file)
         return failed("%s: %s", name, strerror(errno));
-    write_settings(file, machine, serial);
+    write_settings(file, machine, options, serial);
     if (fclose(file) != 0)
         return failed("%s: %s", name, strerror(errno));
 
@@ -128,7 +129,7 @@ enum outcome bochs_start(struct machine *machine, const struct options *options)
     if (!serial_make(&machine->serial, &machines, ANSWERS_NONE))
         return failed("no serial ports: %s", strerror(errno));
 
-    outcome = write_files(machine, directory, &machines);
+    outcome = write_files(machine, options, directory, &machines);
     if (outcome == GOOD)
         outcome = start_process(machine, directory, &machines);
     serial_close(&machines);

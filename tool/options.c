@@ -16,6 +16,7 @@
 #define NAME_MAX_LENGTH  31u /* what the hypervisor keeps */
 #define PATIENCE_DEFAULT 10u
 #define PATIENCE_MAX     3600u /* what the hypervisor takes */
+#define CPUS_MAX         8u    /* what it uses */
 
 static const char help_text[] =
     "usage: podium run [options]\n"
@@ -48,6 +49,7 @@ static const char help_text[] =
     "  --accel KIND          auto (default): kvm where it offers nested SVM or VMX, else tcg\n"
     "  --cpu MODEL           (default EPYC under tcg, host under kvm, corei7_skylake_x in bochs)\n"
     "  --firmware KIND       bios or uefi: start from a disc, as a real machine does (qemu only)\n"
+    "  --cpus NUMBER         of processors, at most 8 (default 1)\n"
     "  --host-memory SIZE    (default: enough whole GBs for what the guest has)\n"
     "  --icount SEED         count instructions, not time: two runs are alike; implies no eye\n"
     "the run\n"
@@ -84,6 +86,7 @@ enum {
     ACCEL,
     CPU,
     FIRMWARE,
+    CPUS,
     HOST_MEMORY,
     ICOUNT,
     OUT,
@@ -113,6 +116,7 @@ static const struct option table[] = {
     { "accel", required_argument, NULL, ACCEL },
     { "cpu", required_argument, NULL, CPU },
     { "firmware", required_argument, NULL, FIRMWARE },
+    { "cpus", required_argument, NULL, CPUS },
     { "host-memory", required_argument, NULL, HOST_MEMORY },
     { "icount", required_argument, NULL, ICOUNT },
     { "out", required_argument, NULL, OUT },
@@ -256,6 +260,17 @@ static enum outcome parse_seconds(const char *option, const char *text, uint64_t
     return outcome;
 }
 
+static enum outcome parse_cpus(const char *text, uint32_t *cpus)
+{
+    uint64_t number = 0;
+    enum outcome outcome = parse_number("cpus", text, CPUS_MAX, &number);
+
+    if (outcome == GOOD && number == 0)
+        return bad_input("--cpus: 0 processors are no machine at all");
+    *cpus = (uint32_t)number;
+    return outcome;
+}
+
 static enum outcome parse_one(struct options *options, int which, const char *text)
 {
     switch (which) {
@@ -277,6 +292,8 @@ static enum outcome parse_one(struct options *options, int which, const char *te
     case CPU:
         options->cpu = text;
         return GOOD;
+    case CPUS:
+        return parse_cpus(text, &options->cpus);
     case ICOUNT:
         options->counted = true;
         return parse_number("icount", text, INT64_MAX, &options->seed);
@@ -302,6 +319,7 @@ static enum outcome set_defaults(struct options *options)
 {
     *options = (struct options){
         .purpose = options->purpose,
+        .cpus = 1,
         .patience = PATIENCE_DEFAULT,
         .append = "",
         .name = "linux",

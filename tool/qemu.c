@@ -197,7 +197,7 @@ static void compose(struct words *words, const struct machine *machine,
              "memory-backend-file,id=ram,size=%lluM,mem-path=/proc/self/fd/%d,"
              "share=on,prealloc=off",
              (unsigned long long)(machine->memory / MB), machine->memory_fd);
-    add(words, "-smp", "1");
+    add_made(words, "-smp", "%u", options->cpus);
     add(words, "-nodefaults", NULL);
     add(words, "-no-user-config", NULL);
     add(words, "-no-reboot", NULL);

@@ -117,9 +117,15 @@ static void add_guest(struct report *report, const cJSON *record)
 static void add_end(struct report *report, const cJSON *record)
 {
     cJSON *host = cJSON_GetObjectItemCaseSensitive(report->root, "host");
+    static const char *const copied[] = { "processors", "kicks" };
     const cJSON *frames = cJSON_GetObjectItemCaseSensitive(record, "frames");
     const cJSON *verdict = cJSON_GetObjectItemCaseSensitive(record, "verdict");
 
+    for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++) {
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(record, copied[i]);
+        if (item)
+            put_copy(host, copied[i], item);
+    }
     if (frames)
         put_copy(host, "frames_end", frames);
     if (cJSON_IsString(verdict)) {

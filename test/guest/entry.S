@@ -24,6 +24,9 @@ stack:
         .globl  hypercall_instruction
 hypercall_instruction:
         .quad   amd_hypercall
+        .globl  second_main
+second_main:
+        .quad   0                       /* what it is to do */
 gdt:    .quad   0
         .quad   0x00af9b000000ffff      /* 64-bit code */
         .quad   0x00cf93000000ffff      /* data */
@@ -35,6 +38,7 @@ gdtr:   .word   gdt_end - gdt - 1
         .code32
         .globl  start
 start:  mov     $stack, %esp
+        mov     $guest_main, %ebp
         movl    $middle + 3, top
         mov     $TABLES, %ecx
 1:      mov     %ecx, %eax
@@ -61,7 +65,9 @@ start:  mov     $stack, %esp
         cmp     $0x756e6547, %ebx       /* "Genu" of GenuineIntel */
         jne     3f
         movl    $intel_hypercall, hypercall_instruction
-3:      mov     $0x20, %eax             /* PAE */
+3:
+long_mode:
+        mov     $0x20, %eax             /* PAE */
         mov     %eax, %cr4
         mov     $top, %eax
         mov     %eax, %cr3
@@ -78,11 +84,21 @@ start:  mov     $stack, %esp
         mov     %eax, %ds
         mov     %eax, %es
         mov     %eax, %ss
-        mov     $stack, %rsp
-        call    guest_main
+        mov     %esp, %esp              /* the upper halves are anybody's guess */
+        mov     %ebp, %ebp
+        call    *%rbp
 5:      cli
         hlt
         jmp     5b
+
+/* Another vCPU begins here, with a stack in ebx; the tables are there. */
+        .code32
+        .globl  second_start
+second_start:
+        mov     %ebx, %esp
+        mov     second_main, %ebp
+        jmp     long_mode
+        .code64
 
 amd_hypercall:
         vmmcall

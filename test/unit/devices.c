@@ -9,10 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "cpu.h"
+#include "this_cpu.h"
 
 #define PIT_NEVER UINT64_MAX
 
@@ -88,6 +90,9 @@ static struct cpuid fake_leaf(uint32_t leaf)
 #define cpu_has(feature)           true
 #define cpuid_if_present(leaf, in) fake_leaf(leaf)
 #define cli()                      ((void)0)
+#define cpu_number()               0u
+#define cpu_halt()                 abort()
+#include "../../hv/apic.c"
 #include "../../hv/devices.c"
 
 #define MS_OF_TSC 1000000ull /* a TSC of 1 GHz */
@@ -95,7 +100,7 @@ static struct cpuid fake_leaf(uint32_t leaf)
 static int set_up(void **state)
 {
     (void)state;
-    armed_ns = 0;
+    armed_ns[0] = 0;
     machine = (__typeof__(machine)){ .tsc_per_read = 100, .pit_ticks = 50 * MS_OF_TSC };
     uart_init();
     machine.bytes_sent = 0; /* what set the rate */

@@ -18,6 +18,7 @@
 #include "guest_linear.h"
 #include "guest_memory.h"
 #include "lapic.h"
+#include "processors.h"
 #include "xen_abi.h"
 
 #include <xen/event_channel.h>
@@ -85,10 +86,20 @@ bool guest_pin(struct domain *of, gfn_t gfn, struct guest_pointer *pointer)
     return pointer->host;
 }
 
+static unsigned kicks, kicked;
+
+void processors_kick(unsigned number)
+{
+    kicks++;
+    kicked = number;
+}
+
 static int set_up(void **state)
 {
     (void)state;
     memset(&domain, 0, sizeof(domain));
+    domain.vcpu_count = 1;
+    kicks = 0;
     vcpu->domain = &domain;
     domain.id = 1;
     domain.shared_info.host = shared_page;
@@ -137,6 +148,25 @@ static void a_masked_event_waits_for_its_unmask(void **state)
     unmask(port);
     assert_int_equal(events_vector(vcpu), 0xf3);
     assert_int_equal(shared->vcpu_info[0].evtchn_pending_sel, 1);
+}
+
+/* Once: as long as it has not looked, it need not be told again. */
+static void an_events_processor_is_told_to_look(void **state)
+{
+    unsigned port = bind_timer();
+
+    (void)state;
+    unmask(port);
+    domain.vcpu_count = 2;
+    domain.vcpu[1] = (struct vcpu){ .domain = &domain, .id = 1, .cpu = 5 };
+    domain.port[port].kind = PORT_IPI;
+    domain.port[port].vcpu = 1;
+    events_send(&domain, port);
+    events_send(&domain, port);
+    assert_int_equal(kicks, 1);
+    assert_int_equal(kicked, 5);
+    assert_int_equal(events_vector(vcpu), 0);
+    assert_int_equal(events_vector(&domain.vcpu[1]), 0xf3);
 }
 
 static void the_vector_is_offered_until_the_guest_clears_its_byte(void **state)
@@ -376,6 +406,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CLAIM(a_masked_event_waits_for_its_unmask),
+        CLAIM(an_events_processor_is_told_to_look),
         CLAIM(the_vector_is_offered_until_the_guest_clears_its_byte),
         CLAIM(a_timer_fires_once_when_it_is_due),
         CLAIM(a_time_past_is_etime_only_when_asked),

@@ -389,6 +389,21 @@ static void pages_are_taken_between_everything_else(void **state)
     assert_int_equal(last, 2 * MB - 0x1000);
 }
 
+static void a_low_page_is_nobodys(void **state)
+{
+    (void)state;
+    add_entry1(0x1000, 0xa800, USABLE); /* up to 0xb800 */
+    add_entry1(MB, 2 * MB, USABLE);
+    assert_null(multiboot_read(MAGIC_1, INFO, &info));
+    assert_int_equal(boot_low_page(&info), 0x8000);
+    add_module1(0x8800, 0x9001);
+    assert_null(multiboot_read(MAGIC_1, INFO, &info));
+    assert_int_equal(boot_low_page(&info), 0xa000);
+    add_module1(0xa000, 0xa001);
+    assert_null(multiboot_read(MAGIC_1, INFO, &info));
+    assert_int_equal(boot_low_page(&info), 0); /* what is left is half a page */
+}
+
 static void a_command_line_that_is_too_long_is_refused_not_cut(void **state)
 {
     char *line = direct_map(LINE);
@@ -424,6 +439,7 @@ int main(void)
         in_memory(an_entry_cut_off_is_refused),
         in_memory(acpis_root_is_kept_and_the_newer_one_wins),
         in_memory(pages_are_taken_between_everything_else),
+        in_memory(a_low_page_is_nobodys),
         in_memory(a_command_line_that_is_too_long_is_refused_not_cut),
     };
 

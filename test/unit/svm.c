@@ -17,6 +17,7 @@
 #include "p2m/format.h"
 
 #include "cpu.h"
+#include "this_cpu.h"
 
 #define PAGES 64u
 
@@ -26,7 +27,7 @@ static struct {
     struct cpuid svm_features;
     bool has_nx, has_rdtscp;
     uint64_t tsc_aux, de_cfg;
-    unsigned tsc_aux_writes;
+    unsigned tsc_aux_writes, number;
     uint64_t xcr0;
 } processor;
 
@@ -67,6 +68,7 @@ static void fake_wrmsr(uint32_t msr, uint64_t value)
 #define xsetbv(index, value)       (processor.xcr0 = (value))
 #define vmsave(vmcb)               ((void)0)
 #define interrupts_take()          ((void)0)
+#define cpu_number()               processor.number
 #include "../../hv/svm.c"
 
 /* ---- what stands around the file ------------------------------------------------------------ */
@@ -141,6 +143,7 @@ static int set_up(void **state)
     processor = (__typeof__(processor)){
         .svm_features = { .ebx = 3, .edx = 1 }, .has_nx = true, .has_rdtscp = true, .xcr0 = 1
     };
+    memset(&svm, 0, sizeof(svm));
     memset(&domain, 0, sizeof(domain));
     vcpu->domain = &domain;
     run_does = NULL;
@@ -175,6 +178,7 @@ static void enable_gives_back_what_it_took_when_it_fails(void **state)
     for (unsigned frames = 0; frames < 8; frames++) {
         memset(page_used, false, sizeof(page_used));
         frames_left = frames;
+        svm.iopm = 0;
         assert_false(svm_enable());
         assert_int_equal(frames_left, frames);
     }
@@ -199,6 +203,31 @@ static void every_new_asid_starts_with_a_flush(void **state)
         svm_run(vcpu);
         assert_int_equal(loaded.tlb_control, 0);
     }
+}
+
+/* What is shared is made once; a number given out on one says nothing of the other. */
+static void each_processor_gives_out_its_own_asids(void **state)
+{
+    struct vcpu *second = &domain.vcpu[1];
+    uint64_t iopm = svm.iopm;
+    unsigned frames = frames_left;
+
+    (void)state;
+    svm_run(vcpu);
+    processor.number = 1;
+    assert_true(svm_enable());
+    assert_int_equal(frames_left, frames - 2);
+    assert_int_equal(svm.iopm, iopm);
+    second->domain = &domain;
+    assert_true(svm_vcpu_init(second, (struct entry_state){ 0 }));
+    svm_run(second);
+    assert_int_equal(loaded.asid, 1);
+    assert_int_equal(loaded.tlb_control, TLB_FLUSH_ALL);
+    assert_int_equal(loaded.iopm_base, iopm);
+    processor.number = 0;
+    svm_run(vcpu);
+    assert_int_equal(loaded.asid, 1);
+    assert_int_equal(loaded.tlb_control, 0);
 }
 
 /* ---- events --------------------------------------------------------------------------------- */
@@ -376,6 +405,7 @@ int main(void)
         on_svm(enable_gives_back_what_it_took_when_it_fails),
         on_svm(lfence_is_made_to_serialise),
         on_svm(every_new_asid_starts_with_a_flush),
+        on_svm(each_processor_gives_out_its_own_asids),
         on_svm(exceptions_cut_short_are_delivered_again),
         on_svm(what_an_instruction_raises_is_raised_by_it_again),
         on_svm(an_interrupt_is_taken_when_it_was_delivered_whole),

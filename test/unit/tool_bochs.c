@@ -100,7 +100,7 @@ static int set_up(void **state)
     fflush(kernel);
     machine = (struct machine){ .kernel_fd = dup(fileno(kernel)), .initrd_fd = -1 };
     fclose(kernel);
-    options = (struct options){ .emulator = EMULATOR_BOCHS, .memory = GB, .append = "" };
+    options = (struct options){ .emulator = EMULATOR_BOCHS, .memory = GB, .append = "", .cpus = 2 };
     options.out = directory;
     looked_for = "nothing";
     starts = 0;
@@ -215,7 +215,7 @@ static void the_serial_ports_are_our_descriptors(void **state)
     assert_non_null(strstr(seen, "com1: enabled=1, mode=file, dev=/proc/self/fd/71\n"));
     assert_non_null(strstr(seen, "com2: enabled=1, mode=file, dev=/proc/self/fd/73\n"));
     assert_non_null(strstr(seen, "memory: guest=3072, host=2048\n"));
-    assert_non_null(strstr(seen, "cpu: model=corei7_skylake_x,"));
+    assert_non_null(strstr(seen, "cpu: model=corei7_skylake_x, count=2,"));
 }
 
 /* ---- what it complains of ------------------------------------------------------------------- */

@@ -65,6 +65,7 @@ static void enable_gives_back_what_it_took_when_it_fails(void **state)
     for (unsigned frames = 0; frames < 2; frames++) {
         memset(page_used, false, sizeof(page_used));
         frames_left = frames;
+        vmx.msr_bitmap = 0;
         assert_false(vmx_enable());
         assert_int_equal(frames_left, frames);
     }
@@ -83,8 +84,8 @@ static void a_vcpu_gives_back_what_it_took(void **state)
     vmx_run(&other.vcpu[0]);
     vmx_vcpu_destroy(&other.vcpu[0]);
     assert_int_equal(frames_left, 3);
-    assert_null(vmx.current);
-    assert_null(vmx.live);
+    assert_null(vmx_cpu[0].current);
+    assert_null(vmx_cpu[0].live);
 }
 
 static void the_host_comes_back_to_its_own_task_state(void **state)

@@ -21,6 +21,7 @@
 #include "p2m/format.h"
 
 #include "cpu.h"
+#include "this_cpu.h"
 #include "vmx.h"
 
 #define PAGES 64u
@@ -143,6 +144,7 @@ static const uint64_t fake_gdt[5] = { 0, 0, 0, 0x12008b345678ffffull, 0x9a };
 #define read_cr3()            0x5000u
 #define read_cr4()            processor.cr4
 #define write_cr4(value)      (processor.cr4 = (value))
+#define cpu_number()          0u
 #define read_dr6()            processor.dr6
 #define write_dr6(value)      (processor.dr6 = (value))
 #define read_gdtr()           ((struct table_register){ sizeof(fake_gdt) - 1, (uintptr_t)fake_gdt })
@@ -256,6 +258,7 @@ static int set_up(void **state)
         .xcr0 = 1,
     };
     memset(&vmx, 0, sizeof(vmx));
+    memset(vmx_cpu, 0, sizeof(vmx_cpu));
     memset(&domain, 0, sizeof(domain));
     memset(&other, 0, sizeof(other));
     vcpu->domain = &domain;
