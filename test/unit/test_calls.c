@@ -66,6 +66,8 @@ bool guest_copy_from(struct domain *of, void *to, uint64_t physical, size_t size
 { (void)of, (void)to, (void)physical, (void)size; NOT_REACHED }
 bool guest_copy_to(struct domain *of, uint64_t physical, const void *from, size_t size)
 { (void)of, (void)physical, (void)from, (void)size; NOT_REACHED }
+int64_t test_processors_call(struct vcpu *of, uint64_t operation, uint64_t number, uint64_t value)
+{ (void)of, (void)operation, (void)number, (void)value; NOT_REACHED }
 int64_t hypercall_map_error(enum p2m_error error) { (void)error; NOT_REACHED }
 enum p2m_error target_set(struct domain *of, uint64_t frames)
 { (void)of, (void)frames; NOT_REACHED }
