@@ -346,6 +346,7 @@ void do_clear_end(struct run *run)
     if (cache_model_order(run->model, frame) == ORDER_1G)
         count(run, CLEARED_1G_GREW);
     pod_clean_end(run->fixture->locked, &pod, &run->grant);
+    trim_to_the_end(run->fixture->locked, &pod);
     run->is_clearing = false;
     assert_int_equal(pod.granted, 0);
     assert_int_equal(run->model->counts.frames, run->goal);
