@@ -5,6 +5,8 @@
  */
 #include "verb_cases.h"
 
+#include "to_the_end.h"
+
 /* ---- what goes before ----------------------------------------------------------------------- */
 
 static void nothing(struct trial *t)
@@ -134,12 +136,8 @@ static enum p2m_error trim(struct trial *t)
 
 static enum p2m_error empty(struct trial *t)
 {
-    enum p2m_error error;
-
-    do {
-        error = pod_empty(t->f->locked, &t->f->pod);
-    } while (error == P2M_AGAIN);
-    return error;
+    empty_to_the_end(t->f->locked, &t->f->pod);
+    return P2M_OK;
 }
 
 /* ---- targets -------------------------------------------------------------------------------- */

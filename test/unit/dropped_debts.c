@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "hoard.h"
+#include "to_the_end.h"
 
 #define LATE_MAX 8192u
 
@@ -68,8 +69,7 @@ static const char *harm_when_dropped(struct trials *trials)
 
     act(trials);
     p2m_end_settle(&f->p2m, p2m_begin_settle(&f->p2m));
-    while (p2m_pay(f->locked, &f->debt) == P2M_AGAIN)
-        ;
+    pay_to_the_end(f->locked, &f->debt);
     return hoard_harm(&hoard, &f->processor, NULL);
 }
 
