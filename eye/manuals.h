@@ -36,7 +36,8 @@ enum place {
     PDPTE = 16,
     PML4E = 32,
     LEAVES = PTE_4K | PDE_2M | PDPTE_1G,
-    ANYWHERE = LEAVES | PDE | PDPTE | PML4E,
+    TABLES = PDE | PDPTE | PML4E,
+    ANYWHERE = LEAVES | TABLES,
 };
 
 enum sense { MUST_BE, MUST_NOT_BE };
@@ -54,7 +55,8 @@ struct format {
     const char *name;
     uint64_t present; /* with none of these bits, the processor ignores all others */
     uint64_t writable, accessed, dirty;
-    const struct rule *rules; /* the last one has no places */
+    const struct rule *rules;   /* the last one has no places */
+    const struct rule *waiting; /* the same, for a table below which types are still to change */
 };
 
 /* Software's own bits: in every leaf, and in entries that are not present. */

@@ -10,6 +10,7 @@
 #include "print.h"
 #include "slots.h"
 #include "target.h"
+#include "test_types.h"
 #include "xen_abi.h"
 
 static void note_slot(struct domain *domain, gfn_t gfn)
@@ -173,6 +174,6 @@ int64_t test_call(struct vcpu *vcpu, uint64_t operation, uint64_t number, uint64
     case TEST_TAKE:
         return take(domain);
     default:
-        return -XEN_ENOSYS;
+        return test_types_call(domain, operation, gfn, value);
     }
 }

@@ -33,12 +33,17 @@ enum { R = P2M_READ, W = P2M_WRITE, X = P2M_EXECUTE, RIGHTS = 8 };
 /* How a leaf's memory is cached, whatever the format calls it. */
 enum memory { WRITE_BACK, UNCACHED, MEMORIES };
 
-/* A rights value of 0 in `leaf` says that this format can't express it (write without read). */
+/*
+ * A table entry that is pending is known by PTE_RECALCULATE; the rest of `pending` only makes every
+ * access through it fault. A rights value of 0 in `leaf` says that this format can't express it
+ * (write without read).
+ */
 struct pt_format {
     const char *name;
     uint64_t present;         /* an entry with none of these bits names nothing */
     uint64_t superpage;       /* set in a leaf above the lowest level */
     uint64_t table;           /* what an entry that names a table holds beside the address */
+    uint64_t pending;         /* the same, of one that no processor may walk through for now */
     uint64_t accessed, dirty; /* set by the processor at any instant */
     uint64_t leaf[RIGHTS];
     uint64_t memory[MEMORIES];

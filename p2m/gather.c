@@ -177,7 +177,7 @@ enum p2m_error pod_gather_next(struct p2m_locked locked, struct pod *pod, struct
     struct pod_place place;
 
     ASSERT(mfn_is_valid(pod->gather.block));
-    if (pod->is_moving)
+    if (pod->is_moving || p2m_is_changing(locked.p2m))
         return P2M_AGAIN;
     if (!pod_cache_is_aside(pod, pod->gather.block)) /* the cache went dry and took it back */
         return gather_fail(locked, pod);

@@ -190,8 +190,8 @@ bool pod_gather_start(struct p2m_locked locked, struct pod *pod)
     ASSERT(locked.p2m == pod->p2m);
     if (mfn_is_valid(pod->gather.block))
         return true;
-    if (pod->max_order < ORDER_1G || p2m_max_order(pod->p2m) < ORDER_1G ||
-        pod->gather_looked == gather_changes(pod))
+    if (p2m_is_changing(pod->p2m) || pod->max_order < ORDER_1G ||
+        p2m_max_order(pod->p2m) < ORDER_1G || pod->gather_looked == gather_changes(pod))
         return false;
     best = choose(pod);
     if (!mfn_is_valid(best.gather.block))

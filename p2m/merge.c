@@ -6,6 +6,8 @@
  */
 #include "merge.h"
 
+#include "p2m/change.h"
+
 #include "debt.h"
 #include "table.h"
 #include "walk.h"
@@ -44,6 +46,7 @@ enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, st
 
     if (order % ORDER_STEP || level == 0 || level > ROOT_LEVEL || gfn.gfn >= p2m->config.end.gfn)
         return P2M_BAD_RANGE;
+    p2m_recalculate(locked, gfn);
     slot = table_find(p2m, gfn, level);
     if (slot.level != level || !table_is_alike(p2m, slot))
         return P2M_UNEQUAL;

@@ -3,7 +3,7 @@
  * A map's life, look-ups, splits, and what the host does to a frame itself. Refuses to know
  * hardware bits, and what the host does with a frame that comes back.
  */
-#include "p2m/p2m.h"
+#include "p2m/change.h"
 
 #include "debt.h"
 #include "table.h"
@@ -77,6 +77,7 @@ void p2m_destroy(struct p2m_locked locked, struct p2m_debt *debt)
     p2m->root = INVALID_MFN;
     p2m->candidate_count = 0;
     p2m->pin_count = 0;
+    p2m->pending = (struct p2m_pending){ .from = P2M_INVALID };
 }
 
 uint64_t p2m_root_address(const struct p2m *p2m)
@@ -109,6 +110,11 @@ unsigned p2m_max_order(const struct p2m *p2m)
     return p2m->config.max_order;
 }
 
+bool p2m_is_changing(const struct p2m *p2m)
+{
+    return p2m->pending.from != p2m->pending.to;
+}
+
 /* ---- look-up -------------------------------------------------------------------------------- */
 
 struct p2m_entry p2m_get_entry(struct p2m_walking walking, gfn_t gfn)
@@ -125,6 +131,8 @@ struct p2m_entry p2m_get_entry(struct p2m_walking walking, gfn_t gfn)
     entry = entry_read(slot_entry(p2m, slot));
     result.order = level_order(slot.level);
     result.type = entry_type(entry);
+    if (p2m_is_changing(p2m) && result.type == p2m->pending.from && table_path_is_pending(p2m, gfn))
+        result.type = p2m->pending.to;
     if (entry_kind(format, entry, slot.level) == ENTRY_LEAF) {
         result.mfn = mfn_add(entry_mfn(entry), gfn.gfn - level_base(gfn, slot.level).gfn);
         result.accessed = entry & format->accessed;

@@ -77,6 +77,17 @@ static inline uint64_t entry_make_table(const struct pt_format *format, mfn_t ta
     return format->table | table.mfn << FRAME_SHIFT;
 }
 
+/* It names a table below which a change of type has not been carried out everywhere. */
+static inline uint64_t entry_make_pending(const struct pt_format *format, mfn_t table)
+{
+    return format->pending | PTE_RECALCULATE | table.mfn << FRAME_SHIFT;
+}
+
+static inline bool entry_is_pending(const struct pt_format *format, uint64_t entry, unsigned level)
+{
+    return entry_kind(format, entry, level) == ENTRY_TABLE && entry & PTE_RECALCULATE;
+}
+
 /* The entry for a type: a leaf, a mark without an address, or 0 for P2M_INVALID. */
 uint64_t entry_make(const struct pt_format *format, mfn_t mfn, enum p2m_type type, unsigned level);
 

@@ -7,6 +7,7 @@
  */
 #include "p2m/p2m.h"
 
+#include "change_range.h"
 #include "debt.h"
 #include "merge.h"
 #include "table.h"
@@ -152,6 +153,8 @@ enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_map
     enum p2m_error error = check_mapping(p2m, gfn, &mapping);
 
     if (error == P2M_OK)
+        p2m_recalculate(locked, gfn);
+    if (error == P2M_OK)
         error = plan_piece(p2m, gfn, &mapping, &plan);
     if (error != P2M_OK || plan.already)
         return error;
@@ -269,6 +272,7 @@ enum p2m_error p2m_set_range(struct p2m_locked locked, struct gfn_range *range, 
         return P2M_BAD_TYPE;
     if (from >= range->end.gfn || range->end.gfn > p2m->config.end.gfn)
         return P2M_BAD_RANGE;
+    change_resolve(p2m, *range);
     error = plan_range(p2m, *range, mapping, debt, &tables);
     if (error == P2M_OK)
         error = table_reserve(locked, tables);

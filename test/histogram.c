@@ -27,7 +27,9 @@ static const char *const verb_names[VERBS] = {
     [VERB_CLEAN] = "clean",           [VERB_CACHE_TARGET] = "set_cache_target",
     [VERB_TARGET] = "set_target",     [VERB_PROTECT] = "sweep_protect",
     [VERB_SCAN] = "sweep_scan",       [VERB_TAKE] = "sweep_finish",
-    [VERB_RELEASE] = "release",
+    [VERB_RELEASE] = "release",       [VERB_CHANGE_ONE] = "change_type_one",
+    [VERB_CHANGE] = "change_type",    [VERB_CHANGE_FINISH] = "finish_change",
+    [VERB_RECALCULATE] = "recalculate",
 };
 
 static const char *const outcome_names[OUTCOMES] = {
@@ -134,6 +136,20 @@ static const unsigned possible[VERBS][OUTCOMES] = {
     [VERB_SCAN] = { [OUTCOME_CHANGED] = K4 | M2, [OUTCOME_NOTHING] = LEAF },
     [VERB_TAKE] = { [OUTCOME_KNOWN] = LEAF, [OUTCOME_READ] = K4 | M2, [OUTCOME_STAYED] = LEAF },
     [VERB_RELEASE] = { [OUTCOME_CHANGED] = LEAF },
+    [VERB_CHANGE_ONE] = {
+        [OUTCOME_CHANGED] = LEAF,     [OUTCOME_OCCUPIED] = LEAF,    [OUTCOME_PINNED] = LEAF,
+        [OUTCOME_NO_QUOTA] = M2 | G1, [OUTCOME_NO_FRAME] = M2 | G1, [OUTCOME_UNEQUAL] = LEAF | G512,
+        [OUTCOME_BAD_TYPE] = NONE,    [OUTCOME_BAD_RANGE] = NONE,
+    },
+    [VERB_CHANGE] = {
+        [OUTCOME_CHANGED] = NONE,  [OUTCOME_NO_QUOTA] = NONE,  [OUTCOME_NO_FRAME] = NONE,
+        [OUTCOME_BAD_TYPE] = NONE, [OUTCOME_BAD_RANGE] = NONE, [OUTCOME_UNSETTLED] = NONE,
+        [OUTCOME_AGAIN] = NONE,
+    },
+    [VERB_CHANGE_FINISH] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_AGAIN] = NONE, [OUTCOME_NOTHING] = NONE,
+    },
+    [VERB_RECALCULATE] = { [OUTCOME_CHANGED] = NONE },
 };
 /* clang-format on */
 

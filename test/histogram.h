@@ -34,8 +34,12 @@ enum verb {
     VERB_TARGET,
     VERB_PROTECT, /* by what the sweep is for */
     VERB_SCAN,
-    VERB_TAKE,    /* an item of a sweep, at its end */
-    VERB_RELEASE, /* by the leaf */
+    VERB_TAKE,       /* an item of a sweep, at its end */
+    VERB_RELEASE,    /* by the leaf */
+    VERB_CHANGE_ONE, /* by the entry found */
+    VERB_CHANGE,
+    VERB_CHANGE_FINISH,
+    VERB_RECALCULATE,
     VERBS
 };
 

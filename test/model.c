@@ -252,6 +252,16 @@ void model_set(struct model *model, gfn_t gfn, const struct p2m_mapping *mapping
         model->cell[i] = cell;
 }
 
+void model_retype(struct model *model, struct gfn_range range, enum p2m_type from, enum p2m_type to)
+{
+    for (uint64_t i = 0; i < MODEL_FRAMES; i++) {
+        uint64_t gfn = model_gfn(i).gfn;
+
+        if (gfn >= range.from.gfn && gfn < range.end.gfn && cell_type(model->cell[i]) == from)
+            model->cell[i] = (model->cell[i] & ~TYPE_MASK) | (uint32_t)to;
+    }
+}
+
 enum model_alike model_alike(const struct model *model, gfn_t gfn, unsigned order)
 {
     struct region region = region_of(gfn, order);

@@ -62,6 +62,10 @@ uint64_t model_tables(const struct model *model, gfn_t gfn, unsigned order);
 void model_set(struct model *model, gfn_t gfn, const struct p2m_mapping *mapping);
 void model_split(struct model *model, gfn_t gfn, unsigned order);
 
+/* Whatever is of one type in the range becomes another; sizes stay. */
+void model_retype(struct model *model, struct gfn_range range, enum p2m_type from,
+                  enum p2m_type to);
+
 /* Could the region's table become one entry; make it so. */
 enum model_alike model_alike(const struct model *model, gfn_t gfn, unsigned order);
 void model_merge(struct model *model, gfn_t gfn, unsigned order);

@@ -86,6 +86,11 @@ void do_target(struct run *run);
 void do_sweep(struct run *run);
 void release_at(struct run *run, gfn_t gfn);
 
+/* ---- verbs_change.c: types ------------------------------------------------------------------ */
+
+void do_change(struct run *run);
+bool recalculate_at(struct run *run, gfn_t gfn); /* was anything pending there? */
+
 /* Tries to map a fresh leaf of 1 GB somewhere, and returns where; whatever stood there is gone. */
 gfn_t make_gigabyte(struct run *run);
 

@@ -195,7 +195,14 @@ void access_as_guest(struct run *run, gfn_t gfn, enum verb verb)
     if (gfn.gfn >= (uint64_t)1 << 36)
         return; /* no processor can say such an address */
     seen = access_word(run, verb, &word);
-    EXPECT(world, seen.answer != ANSWER_MALFORMED);
+    EXPECT(world, seen.answer != ANSWER_LOST);
+    if (seen.answer > ANSWER_WALKED && recalculate_at(run, gfn))
+        seen = access_word(run, verb, &word);
+    if (seen.answer == ANSWER_MALFORMED && world_is_stale(world)) {
+        processor_flush(&world->processor); /* it was in a table that is out of the map */
+        seen = access_word(run, verb, &word);
+    }
+    EXPECT(world, seen.answer < ANSWER_MALFORMED);
     if (seen.answer > ANSWER_WALKED) {
         expect_fault(run, seen, access_rights[verb]);
         return;

@@ -48,6 +48,12 @@ struct operation {
     uint64_t number;
 };
 
+/* The last change of type that was lazy. */
+struct world_change {
+    enum p2m_type from, to;
+    struct gfn_range range;
+};
+
 struct world {
     struct p2m p2m;
     struct p2m_locked locked;
@@ -64,6 +70,7 @@ struct world {
     unsigned grant_count;
     struct pod_sweep sweep;
     enum sweep_state sweeping;
+    struct world_change change;
     struct operation now;
 };
 

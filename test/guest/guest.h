@@ -55,7 +55,14 @@ uint64_t host_held(unsigned index);
 int64_t host_take(void);
 
 /* What the map says of this frame. */
-enum { TYPE_INVALID = 0, TYPE_RAM = 1, TYPE_SPECIAL = 4, TYPE_POD = 5, TYPE_HELD = 7 };
+enum {
+    TYPE_INVALID = 0,
+    TYPE_RAM = 1,
+    TYPE_RAM_RO = 2,
+    TYPE_SPECIAL = 4,
+    TYPE_POD = 5,
+    TYPE_HELD = 7
+};
 struct view {
     unsigned order;
     unsigned type;
@@ -63,6 +70,16 @@ struct view {
     bool dirty;
 };
 struct view host_view(uint64_t gfn);
+
+/* Types change under the guest's feet: of a range, of one frame, of all RAM to read-only and back;
+ * and what is pending is carried out everywhere (0: nothing was). */
+struct change {
+    unsigned from, to;
+};
+int64_t host_change(uint64_t gfn, uint64_t end, struct change change);
+int64_t host_change_one(uint64_t gfn, struct change change);
+int64_t host_change_back(void);
+int64_t host_change_finish(void);
 
 /* This vector's handler from now on: code of the guest's own that ends in IRETQ, or goes elsewhere. */
 #define VECTORS 256

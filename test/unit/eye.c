@@ -97,6 +97,19 @@ static void marks_are_counted_by_size_and_are_no_runs(void **state)
     cJSON_Delete(result.json);
 }
 
+static void what_waits_for_a_change_of_type_is_seen_as_it_is(void **state)
+{
+    struct image *image = *state;
+    struct result result;
+
+    put_leaf(image, PT, 1, RAM_RW | (64 * KB));
+    put(image, PD, 0, PT | RECALCULATE | image->bits->waiting);
+    put(image, ROOT, 0, PDPT | RECALCULATE | image->bits->waiting);
+    result = look_sound(image);
+    assert_int_equal(number(&result, "ram_4k"), 1);
+    cJSON_Delete(result.json);
+}
+
 /* While a sweep reads it, it is the guest's memory as before, but that it is not written. */
 static void memory_whose_writes_are_held_off_is_ram(void **state)
 {
@@ -236,6 +249,7 @@ static const struct CMUnitTest tests[] = {
     BOTH(a_hole_a_jump_and_a_change_of_type_start_a_run),
     BOTH(marks_are_counted_by_size_and_are_no_runs),
     BOTH(memory_whose_writes_are_held_off_is_ram),
+    BOTH(what_waits_for_a_change_of_type_is_seen_as_it_is),
     BOTH(ram_that_nobody_has_accessed_is_counted_in_frames),
     BOTH(special_pages_and_devices_are_no_ram),
     BOTH(tables_above_4g_are_found),
