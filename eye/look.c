@@ -148,7 +148,7 @@ static void look_at_mark(struct walk *walk, const struct found *found)
     struct sight *sight = walk->sight;
     enum type type = entry_type(found->entry);
 
-    if (found->entry & ~(SOFTWARE_TYPE | SOFTWARE_RECALCULATE))
+    if (found->entry & ~SOFTWARE_TYPE)
         add_entry_problem(sight, found, "not present, but more than a mark is left in it");
     if (type == TYPE_INVALID)
         return;

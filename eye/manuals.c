@@ -80,6 +80,7 @@ static const struct {
     [TYPE_RAM_HELD]   = { "ram_held",   true,  true,  false },
     [TYPE_RAM_COPIED] = { "ram_copied", true,  true,  false },
     [TYPE_POD_MOVING] = { "pod_moving", false, false, false },
+    [TYPE_RAM_LOGDIRTY] = { "ram_logdirty", true, true, false },
     /* clang-format on */
 };
 

@@ -68,9 +68,10 @@ enum type {
     TYPE_SPECIAL,
     TYPE_POD, /* populate on demand: frames promised, none there */
     TYPE_BROKEN,
-    TYPE_RAM_HELD,   /* RAM whose writes are held off while somebody reads it */
-    TYPE_RAM_COPIED, /* RAM whose writes are held off while somebody copies it */
-    TYPE_POD_MOVING, /* promised, and on its way to other frames */
+    TYPE_RAM_HELD,     /* RAM whose writes are held off while somebody reads it */
+    TYPE_RAM_COPIED,   /* RAM whose writes are held off while somebody copies it */
+    TYPE_POD_MOVING,   /* promised, and on its way to other frames */
+    TYPE_RAM_LOGDIRTY, /* RAM whose first write is to be noted */
     TYPE_COUNT
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Second-stage faults. Where a change of type waits, it is carried out. A mark is populated; a
- * write that a sweep holds off ends that; the rest is
+ * write that a sweep holds off ends that; one to clean memory is noted; the rest is
  * either spurious (another one mended the map first), or the guest touched what it does not have.
  */
 #include "fault.h"
@@ -66,6 +66,8 @@ void fault_handle(struct vcpu *vcpu)
         (void)populate(domain, entry.gfn); /* what it says, domain->stop says too */
     else if (p2m_type_is_held(entry.type) && fault->access & FAULT_WRITE)
         reclaim_release(domain, entry.gfn);
+    else if (entry.type == P2M_RAM_LOGDIRTY && fault->access & FAULT_WRITE)
+        types_log_write(domain, entry.gfn);
     else if (p2m_type_rights(entry.type) & fault->access)
         try_again(vcpu, &entry, spurious);
     else

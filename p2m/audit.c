@@ -36,6 +36,7 @@ static const char *entry_fault(const struct p2m *p2m, uint64_t entry, gfn_t gfn,
 {
     const struct pt_format *format = p2m->config.format;
     uint64_t settled = entry & ~(entry & format->present ? entry_volatile(format) : 0);
+    uint64_t table = entry & ~(format->accessed | format->dirty);
     enum p2m_type type = entry_type(entry);
     mfn_t mfn = entry_mfn(entry);
     unsigned order = level_order(level);
@@ -44,9 +45,9 @@ static const char *entry_fault(const struct p2m *p2m, uint64_t entry, gfn_t gfn,
     case ENTRY_EMPTY:
         return NULL;
     case ENTRY_TABLE:
-        if (settled == entry_make_pending(format, mfn))
+        if (table == entry_make_pending(format, mfn))
             return pending_fault(p2m, gfn, order);
-        return settled != entry_make_table(format, mfn) ? "malformed table entry" : NULL;
+        return table != entry_make_table(format, mfn) ? "malformed table entry" : NULL;
     case ENTRY_MARK:
         if (level >= ORDER_SIZES)
             return "mark above 1 GB";

@@ -139,7 +139,7 @@ struct p2m_table_info table_recount(const struct p2m *p2m, mfn_t table, unsigned
 bool entry_change(struct p2m *p2m, struct slot slot, uint64_t *old, uint64_t new)
 {
     const struct pt_format *format = p2m->config.format;
-    uint64_t settled = ~(entry_volatile(format) | PTE_RECALCULATE);
+    uint64_t settled = ~entry_volatile(format);
     struct p2m_counts less, more;
 
     if (!atomic_compare_exchange_strong(slot_entry(p2m, slot), old, new))

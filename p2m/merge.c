@@ -21,6 +21,11 @@ static void note(struct p2m *p2m, struct p2m_candidate candidate)
         p2m->candidate[p2m->candidate_count++] = candidate;
 }
 
+void merge_everything_later(struct p2m *p2m)
+{
+    note(p2m, (struct p2m_candidate){ .order = 0 });
+}
+
 void merge_note(struct p2m *p2m, struct slot slot)
 {
     struct p2m_table_info *info = p2m_host_table_info(p2m, slot.table);
@@ -91,7 +96,7 @@ static unsigned merge_everywhere(struct p2m_locked locked, struct p2m_debt *debt
 
 bool p2m_has_candidates(const struct p2m *p2m)
 {
-    return p2m->candidate_count > 0;
+    return p2m->candidate_count > 0 && p2m->log.mode == P2M_LOG_OFF;
 }
 
 unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt)
@@ -99,7 +104,7 @@ unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt)
     struct p2m *p2m = locked.p2m;
     unsigned merged = 0;
 
-    while (p2m->candidate_count > 0 && debt->count < P2M_DEBT_MAX) {
+    while (p2m_has_candidates(p2m) && debt->count < P2M_DEBT_MAX) {
         struct p2m_candidate candidate = p2m->candidate[--p2m->candidate_count];
 
         if (candidate.order == 0) {

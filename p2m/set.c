@@ -133,10 +133,12 @@ static void commit_piece(struct p2m_locked locked, gfn_t gfn, const struct plan 
     struct slot slot = table_reach(locked, gfn, plan->level);
     struct p2m_change change = { .old = entry_read(slot_entry(p2m, slot)) };
     bool stays = entry_kind(format, change.old, slot.level) == ENTRY_LEAF && !plan->owes;
+    bool is_logged = plan->entry & format->present && p2m->log.mode == P2M_LOG_DIRTY_BITS;
+    uint64_t comes = is_logged ? format->dirty : 0; /* what is new here is to be copied */
 
     /* A change of type alone: the frames stay, and with them what the processor noted of them. */
     do {
-        change.new = plan->entry | (stays ? change.old & entry_volatile(format) : 0);
+        change.new = plan->entry | (stays ? change.old & entry_volatile(format) : comes);
     } while (!entry_change(p2m, slot, &change.old, change.new));
     if (stays)
         debt_flush(p2m, debt);

@@ -21,17 +21,17 @@ struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
     return slot;
 }
 
-bool table_path_is_pending(const struct p2m *p2m, gfn_t gfn)
+unsigned table_pending_level(const struct p2m *p2m, gfn_t gfn)
 {
     const struct pt_format *format = p2m->config.format;
 
-    for (unsigned level = 0; level < ROOT_LEVEL; level++) {
-        struct slot slot = table_find(p2m, gfn, level + 1);
+    for (unsigned level = ROOT_LEVEL; level > 0; level--) {
+        struct slot slot = table_find(p2m, gfn, level);
 
         if (entry_is_pending(format, entry_read(slot_entry(p2m, slot)), slot.level))
-            return true;
+            return slot.level;
     }
-    return false;
+    return 0;
 }
 
 /* ---- the reserve: a stack of pages, linked through their first word ------------------------- */

@@ -11,8 +11,8 @@
 /* The deepest existing slot for gfn, at this level or above. */
 struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level);
 
-/* Does a table on the path to gfn wait for a change of type? */
-bool table_path_is_pending(const struct p2m *p2m, gfn_t gfn);
+/* The level of the topmost entry on the path to gfn that waits for a change of type; 0: none. */
+unsigned table_pending_level(const struct p2m *p2m, gfn_t gfn);
 
 /*
  * table_reserve - take `count` pages from the host, within the quota, or none.

@@ -150,6 +150,14 @@ struct p2m_pending {
     gfn_t cursor; /* before this, all is done */
 };
 
+/* How writes are noted, if they are, and what is told apart (p2m/log_dirty.h). */
+enum p2m_log_mode { P2M_LOG_OFF, P2M_LOG_WRITES, P2M_LOG_DIRTY_BITS };
+
+struct p2m_log {
+    enum p2m_log_mode mode;
+    unsigned grain;
+};
+
 /* Embed it; its fields are the engine's alone. What may be read has a function, further below. */
 struct p2m {
     struct p2m_config config;
@@ -168,6 +176,7 @@ struct p2m {
     gfn_t pin[P2M_PINS_MAX];
     unsigned pin_count;
     struct p2m_pending pending;
+    struct p2m_log log;
     unsigned holds; /* sweeps and moves under way: no change of type until they are over */
 };
 

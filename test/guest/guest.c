@@ -11,6 +11,7 @@ enum { CURRENT_RESERVATION = 3, DOMID_SELF = 0x7ff0 };
 enum { REGISTER_VCPU_INFO = 10 };
 enum { SPLIT = 0, MERGE = 1, QUERY = 2, WRITE = 5, READ = 6 };
 enum { CHANGE = 30, CHANGE_ONE = 31, CHANGE_BACK = 32, CHANGE_FINISH = 33 };
+enum { LOG_START = 34, LOG_COLLECT = 35, LOG_SAYS = 36, LOG_STOP = 37 };
 enum { TARGET = 7, ACCOUNT = 8, HOLD = 9, TAKE = 10, HELD = 11 };
 
 #define FAILURES_SAID 8
@@ -148,6 +149,26 @@ int64_t host_change_back(void)
 int64_t host_change_finish(void)
 {
     return hypercall(TEST_CALL, CHANGE_FINISH, 0, 0);
+}
+
+int64_t host_log_start(enum log mode, unsigned grain)
+{
+    return hypercall(TEST_CALL, LOG_START, mode, grain);
+}
+
+int64_t host_log_collect(void)
+{
+    return hypercall(TEST_CALL, LOG_COLLECT, 0, 0);
+}
+
+bool host_log_says(uint64_t index)
+{
+    return hypercall(TEST_CALL, LOG_SAYS, index, 0) == 1;
+}
+
+int64_t host_log_stop(void)
+{
+    return hypercall(TEST_CALL, LOG_STOP, 0, 0);
 }
 
 bool host_has_merged(uint64_t gfn, unsigned order)

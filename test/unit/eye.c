@@ -83,11 +83,10 @@ static void marks_are_counted_by_size_and_are_no_runs(void **state)
     struct result result;
 
     put(image, PDPT, 1, POD);
-    put(image, PDPT, 2, POD | RECALCULATE);
+    put(image, PDPT, 2, POD);
     put(image, PD, 1, POD);
     put(image, PT, 1, POD);
     put(image, PT, 2, BROKEN);
-    put(image, PT, 3, RECALCULATE);
     result = look_sound(image);
     assert_int_equal(number(&result, "pod_1g"), 2);
     assert_int_equal(number(&result, "pod_2m"), 1);

@@ -24,7 +24,7 @@
 static struct domain domain;
 static struct vcpu *const vcpu = &domain.vcpu[0];
 static struct p2m_entry entry;
-static unsigned populates, releases, flushes;
+static unsigned populates, releases, flushes, noted;
 static bool is_pending; /* a change of type, until it is touched */
 
 static void count_flush(struct vcpu *of)
@@ -99,6 +99,13 @@ bool types_touch(struct domain *of, gfn_t gfn)
     return was_pending;
 }
 
+void types_log_write(struct domain *of, gfn_t gfn)
+{
+    (void)gfn;
+    assert_ptr_equal(of, &domain);
+    noted++;
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -106,7 +113,7 @@ static int set_up(void **state)
     vcpu->domain = &domain;
     vcpu->exit.fault = (struct fault){ .address = 0x5000, .access = FAULT_WRITE };
     vcpu->registers.rip = 0x1234;
-    populates = releases = flushes = 0;
+    populates = releases = flushes = noted = 0;
     return 0;
 }
 
@@ -125,10 +132,12 @@ static void each_type_has_its_verb(void **state)
     fault_at(P2M_RAM_HELD, 1);
     fault_at(P2M_RAM_COPIED, 1);
     assert_int_equal(releases, 2);
+    fault_at(P2M_RAM_LOGDIRTY, 1);
+    assert_int_equal(noted, 1);
     fault_at(P2M_RAM_RW, 1);
     assert_int_equal(flushes, 1);
     assert_int_equal(domain.stop, STOP_NONE);
-    assert_int_equal(domain.faults, 4);
+    assert_int_equal(domain.faults, 5);
 }
 
 static void nothing_there_is_the_guests_fault(void **state)
