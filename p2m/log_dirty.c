@@ -189,6 +189,13 @@ static gfn_t skip_waiting(struct collection *collection, gfn_t gfn)
     return gfn;
 }
 
+/* A piece of the grain is never looked at in part: its bit would be lost in the next call. */
+static bool is_enough(const struct collection *collection, gfn_t gfn)
+{
+    return collection->steps >= STEPS &&
+           frame_is_aligned(gfn.gfn, collection->locked.p2m->log.grain);
+}
+
 enum p2m_error p2m_log_dirty_collect(struct p2m_locked locked, struct gfn_range *range,
                                      const struct p2m_dirty *dirty, struct p2m_debt *debt)
 {
@@ -201,14 +208,16 @@ enum p2m_error p2m_log_dirty_collect(struct p2m_locked locked, struct gfn_range 
     if (gfn.gfn >= range->end.gfn || range->end.gfn > p2m->config.end.gfn ||
         dirty->from.gfn > gfn.gfn || !frame_is_aligned(dirty->from.gfn | gfn.gfn, p2m->log.grain))
         return P2M_BAD_RANGE;
-    for (; gfn.gfn < range->end.gfn && collection.steps < STEPS; collection.steps++) {
+    for (; gfn.gfn < range->end.gfn && !is_enough(&collection, gfn); collection.steps++) {
         gfn_t next = skip_waiting(&collection, gfn);
 
         gfn = next.gfn > gfn.gfn ? next : collect_at(&collection, gfn);
     }
+    if (gfn.gfn > range->end.gfn)
+        gfn = range->end; /* what waited reached beyond it */
     report_pins(&collection, (struct gfn_range){ range->from, gfn });
     if (collection.has_cleaned)
         debt_flush(p2m, debt);
-    range->from = gfn.gfn < range->end.gfn ? gfn : range->end;
+    range->from = gfn;
     return range->from.gfn < range->end.gfn ? P2M_AGAIN : P2M_OK;
 }

@@ -29,7 +29,9 @@ static const char *const verb_names[VERBS] = {
     [VERB_SCAN] = "sweep_scan",       [VERB_TAKE] = "sweep_finish",
     [VERB_RELEASE] = "release",       [VERB_CHANGE_ONE] = "change_type_one",
     [VERB_CHANGE] = "change_type",    [VERB_CHANGE_FINISH] = "finish_change",
-    [VERB_RECALCULATE] = "recalculate",
+    [VERB_RECALCULATE] = "recalculate", [VERB_LOG_START] = "log_start",
+    [VERB_LOG_WRITE] = "log_write",   [VERB_LOG_COLLECT] = "log_collect",
+    [VERB_LOG_STOP] = "log_stop",
 };
 
 static const char *const outcome_names[OUTCOMES] = {
@@ -150,6 +152,18 @@ static const unsigned possible[VERBS][OUTCOMES] = {
         [OUTCOME_CHANGED] = NONE, [OUTCOME_AGAIN] = NONE, [OUTCOME_NOTHING] = NONE,
     },
     [VERB_RECALCULATE] = { [OUTCOME_CHANGED] = NONE },
+    [VERB_LOG_START] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_UNSETTLED] = NONE, [OUTCOME_AGAIN] = NONE,
+        [OUTCOME_BAD_RANGE] = NONE,
+    },
+    [VERB_LOG_WRITE] = { [OUTCOME_CHANGED] = LEAF },
+    [VERB_LOG_COLLECT] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_NOTHING] = NONE, [OUTCOME_BAD_TYPE] = NONE,
+    },
+    [VERB_LOG_STOP] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_UNSETTLED] = NONE, [OUTCOME_AGAIN] = NONE,
+        [OUTCOME_BAD_TYPE] = NONE,
+    },
 };
 /* clang-format on */
 

@@ -40,6 +40,10 @@ enum verb {
     VERB_CHANGE,
     VERB_CHANGE_FINISH,
     VERB_RECALCULATE,
+    VERB_LOG_START,
+    VERB_LOG_WRITE, /* by the piece */
+    VERB_LOG_COLLECT,
+    VERB_LOG_STOP,
     VERBS
 };
 

@@ -24,6 +24,7 @@
 struct model {
     uint32_t *cell;
     uint8_t *written;
+    uint8_t *logged;  /* written, or mapped, since the log said so last */
     uint8_t *content; /* a byte for all that is in the frame; a fresh one holds 0 */
     unsigned max_order;
 };

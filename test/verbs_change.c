@@ -9,7 +9,7 @@
 
 static bool may_change(enum p2m_type type)
 {
-    return type == P2M_RAM_RW || type == P2M_RAM_RO;
+    return type == P2M_RAM_RW || type == P2M_RAM_RO || type == P2M_RAM_LOGDIRTY;
 }
 
 /* Most often the one into the other. */
@@ -94,7 +94,7 @@ static bool may_follow(const struct world *world, enum p2m_type from, enum p2m_t
            ((from == last->from && to == last->to) || (from == last->to && to == last->from));
 }
 
-static enum outcome forecast_change(const struct world *world, enum p2m_type from, enum p2m_type to)
+enum outcome forecast_change(const struct world *world, enum p2m_type from, enum p2m_type to)
 {
     gfn_t begin = world->now.gfn, end = world->now.end;
 
@@ -110,7 +110,7 @@ static enum outcome forecast_change(const struct world *world, enum p2m_type fro
                                       tables_to_cut(&world->model, end, from));
 }
 
-static void apply_change(struct run *run, enum p2m_type from, enum p2m_type to)
+void apply_change(struct run *run, enum p2m_type from, enum p2m_type to)
 {
     struct world *world = &run->world;
     struct gfn_range range = { world->now.gfn, world->now.end };

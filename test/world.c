@@ -103,17 +103,21 @@ static bool dead_table_is_dirty(const struct world *world, const struct p2m_owed
            (entry >> FRAME_SHIFT & 0xffffffffff) == frame_align_down(mfn.mfn, order);
 }
 
-static bool is_dirty_somewhere(const struct world *world, gfn_t gfn)
+bool world_has_late_bit(const struct world *world, gfn_t gfn)
 {
     struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(world->locked), gfn);
 
-    if (entry.dirty)
-        return true;
     for (unsigned i = 0; i < ALL_DEBTS; i++)
         for (unsigned item = 0; item < world->debt[i].count; item++)
             if (dead_table_is_dirty(world, &world->debt[i].owed[item], gfn, entry.mfn))
                 return true;
     return false;
+}
+
+static bool is_dirty_somewhere(const struct world *world, gfn_t gfn)
+{
+    return p2m_get_entry(p2m_locked_walking(world->locked), gfn).dirty ||
+           world_has_late_bit(world, gfn);
 }
 
 /* A change of type has not come here yet: the processor must not get through. */
@@ -142,7 +146,7 @@ static void check_seen(const struct world *world, gfn_t gfn, const struct p2m_en
     EXPECT(world, seen.mfn.mfn == cell.mfn.mfn);
     EXPECT(world, seen.order == cell.order);
     EXPECT(world, seen.rights == type_rights(cell.type));
-    EXPECT(world, seen.dirty == entry->dirty);
+    EXPECT(world, seen.dirty == entry->dirty || (entry->dirty && world->has_cleared_d));
 }
 
 void world_check(const struct world *world, gfn_t gfn)

@@ -249,6 +249,40 @@ static void a_pinned_frame_is_always_dirty(void **state)
     p2m_unpin(f->locked, GFN(77));
 }
 
+/* Nothing has been carried out yet: what waits reaches far beyond what is asked for. */
+static void what_lies_beyond_the_range_is_not_said(void **state)
+{
+    struct fixture *f = *state;
+    struct gfn_range range = { GFN(0), GFN(64) };
+
+    must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
+    must(p2m_pin(f->locked, GFN(70)));
+    start(f, P2M_LOG_WRITES, ORDER_4K);
+    bits[0] = bits[1] = 0;
+    must(p2m_log_dirty_collect(f->locked, &range, &dirty, &f->debt));
+    assert_int_equal(range.from.gfn, 64);
+    assert_true(bits[0] == 0 && bits[1] == 0);
+    p2m_unpin(f->locked, GFN(70));
+    stop_and_merge(f);
+}
+
+/* A call ends between two pieces of the grain, never within one. */
+static void a_round_in_many_calls_finds_the_same(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint64_t gfn = 0; gfn < 32 * FRAMES_2M; gfn += FRAMES_2M) {
+        must(set(f, GFN(gfn), mfn_add(RAM, gfn), ORDER_2M, P2M_RAM_RW));
+        must(p2m_split(f->locked, GFN(gfn), ORDER_4K));
+    }
+    start(f, P2M_LOG_WRITES, ORDER_2M);
+    for (uint64_t gfn = 511; gfn < 32 * FRAMES_2M; gfn += FRAMES_2M)
+        write_to(f, GFN(gfn));
+    assert_int_equal(collect(f), 32);
+    assert_int_equal(collect(f), 0);
+    stop_and_merge(f);
+}
+
 static void the_hosts_own_write_is_said(void **state)
 {
     struct fixture *f = *state;
@@ -365,6 +399,8 @@ int main(void)
         FOR_BOTH_FORMATS(late_bits_of_a_merged_table_are_said_in_the_next_round),
         POD_FOR_BOTH_FORMATS(what_comes_meanwhile_is_dirty),
         FOR_BOTH_FORMATS(a_pinned_frame_is_always_dirty),
+        FOR_BOTH_FORMATS(what_lies_beyond_the_range_is_not_said),
+        FOR_BOTH_FORMATS(a_round_in_many_calls_finds_the_same),
         FOR_BOTH_FORMATS(the_hosts_own_write_is_said),
         FOR_BOTH_FORMATS(a_part_of_a_leaf_may_be_asked_for),
         FOR_BOTH_FORMATS(collecting_is_bounded),
