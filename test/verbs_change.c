@@ -53,7 +53,8 @@ static void change_one(struct run *run)
     EXPECT(world, p2m_change_type_one(world->locked, gfn, from, to, run->debt) ==
                       outcome_error(forecast.outcome));
     count_outcome(run, forecast.outcome,
-                  forecast.outcome == OUTCOME_BAD_TYPE || !model_knows(gfn)
+                  forecast.outcome == OUTCOME_BAD_TYPE || forecast.outcome == OUTCOME_OCCUPIED ||
+                          !model_knows(gfn)
                       ? COLUMN_NONE
                       : histogram_column(model_at(&world->model, gfn).order));
     if (forecast.outcome == OUTCOME_CHANGED)

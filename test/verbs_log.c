@@ -92,7 +92,9 @@ bool log_write_at(struct run *run, gfn_t gfn)
     struct gfn_range leaf;
     unsigned order;
 
+    memory_fail_allocation(one_in(run, 8)); /* then it is the whole leaf */
     EXPECT(world, p2m_log_dirty_write(world->locked, gfn) == (cell.type == P2M_RAM_LOGDIRTY));
+    memory_fail_allocation(0);
     if (cell.type != P2M_RAM_LOGDIRTY)
         return false;
     order = entry_at(world, gfn).order;
@@ -186,24 +188,28 @@ static bool is_logged(const struct world *world, gfn_t gfn)
     return type_is_ram(type);
 }
 
-/* Every write since the last time, but those in a dead table: they are said when that is paid. */
-static void expect_writes(struct world *world, struct gfn_range range)
+/* What was said is known, of whole pieces, also where the range ends within one. */
+static void forget_said(struct world *world, struct gfn_range range)
 {
     uint64_t slot = model_index(slot_of(range.from));
-    uint64_t at = model_index(range.from), end = at + gfn_range_frames(range);
-    uint8_t *logged = world->model.logged;
+    uint64_t last = (model_index(GFN(range.end.gfn - 1)) - slot) >> world->grain;
 
-    for (;; at++) {
-        const uint8_t *next = memchr(logged + at, 1, end - at);
-        uint64_t piece;
-
-        if (!next)
-            return;
-        at = (uint64_t)(next - logged);
-        piece = (at - slot) >> world->grain;
+    for (uint64_t piece = (model_index(range.from) - slot) >> world->grain; piece <= last; piece++)
         if (is_said(piece))
-            memset(logged + slot + (piece << world->grain), 0, order_frames(world->grain));
-        else if (is_logged(world, model_gfn(at)))
+            memset(world->model.logged + slot + (piece << world->grain), 0,
+                   order_frames(world->grain));
+}
+
+/* Every other write since the last time is in a dead table: it is said when that is paid. */
+static void expect_writes(struct world *world, struct gfn_range range)
+{
+    uint64_t at = model_index(range.from), end = at + gfn_range_frames(range);
+    const uint8_t *next;
+
+    forget_said(world, range);
+    for (; (next = memchr(world->model.logged + at, 1, end - at)); at++) {
+        at = (uint64_t)(next - world->model.logged);
+        if (is_logged(world, model_gfn(at)))
             EXPECT(world, world_has_late_bit(world, model_gfn(at)));
     }
 }
