@@ -148,7 +148,7 @@ static void look_at_mark(struct walk *walk, const struct found *found)
     struct sight *sight = walk->sight;
     enum type type = entry_type(found->entry);
 
-    if (found->entry & ~(SOFTWARE_TYPE | SOFTWARE_RECALCULATE))
+    if (found->entry & ~SOFTWARE_TYPE)
         add_entry_problem(sight, found, "not present, but more than a mark is left in it");
     if (type == TYPE_INVALID)
         return;
@@ -186,9 +186,11 @@ static const char *enter_table(struct walk *walk, unsigned level, uint64_t addre
 static void look_at_present(struct walk *walk, const struct found *found)
 {
     enum place place = entry_place(found->level, found->entry);
+    bool waits = place & TABLES && found->entry & SOFTWARE_RECALCULATE;
+    const struct rule *rule = waits ? walk->format->waiting : walk->format->rules;
     const char *what;
 
-    for (const struct rule *rule = walk->format->rules; rule->places; rule++)
+    for (; rule->places; rule++)
         if (rule_is_broken(rule, place, found->entry))
             add_entry_problem(walk->sight, found, rule->broken);
     if (place & LEAVES) {

@@ -35,6 +35,19 @@ static const struct rule npt_rules[] = {
     { 0 },
 };
 
+#define WALKED_BY "types are still to change below, and the processor is not stopped"
+
+static const struct rule npt_waiting[] = {
+    { TABLES, NPT_USER, MUST_BE, 0, WALKED_BY },
+    { PML4E, BITS(8, 7), MUST_BE, 0, BROKEN_RESERVED },
+    { 0 },
+};
+
+static const struct rule ept_waiting[] = {
+    { TABLES, EPT_MEMORY_TYPE, MUST_BE, EPT_MEMORY_TYPE, WALKED_BY },
+    { 0 },
+};
+
 static const struct rule ept_rules[] = {
     { ANYWHERE, EPT_READ | EPT_WRITE, MUST_NOT_BE, EPT_WRITE, "write is allowed but not read" },
     { PML4E, BITS(7, 3), MUST_BE, 0, BROKEN_RESERVED },
@@ -48,8 +61,8 @@ static const struct rule ept_rules[] = {
 };
 
 static const struct format formats[] = {
-    { "npt", NPT_PRESENT, NPT_WRITABLE, NPT_ACCESSED, NPT_DIRTY, npt_rules },
-    { "ept", EPT_RIGHTS, EPT_WRITE, EPT_ACCESSED, EPT_DIRTY, ept_rules },
+    { "npt", NPT_PRESENT, NPT_WRITABLE, NPT_ACCESSED, NPT_DIRTY, npt_rules, npt_waiting },
+    { "ept", EPT_RIGHTS, EPT_WRITE, EPT_ACCESSED, EPT_DIRTY, ept_rules, ept_waiting },
 };
 
 static const struct {
@@ -67,6 +80,7 @@ static const struct {
     [TYPE_RAM_HELD]   = { "ram_held",   true,  true,  false },
     [TYPE_RAM_COPIED] = { "ram_copied", true,  true,  false },
     [TYPE_POD_MOVING] = { "pod_moving", false, false, false },
+    [TYPE_RAM_LOGDIRTY] = { "ram_logdirty", true, true, false },
     /* clang-format on */
 };
 

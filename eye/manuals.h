@@ -36,7 +36,8 @@ enum place {
     PDPTE = 16,
     PML4E = 32,
     LEAVES = PTE_4K | PDE_2M | PDPTE_1G,
-    ANYWHERE = LEAVES | PDE | PDPTE | PML4E,
+    TABLES = PDE | PDPTE | PML4E,
+    ANYWHERE = LEAVES | TABLES,
 };
 
 enum sense { MUST_BE, MUST_NOT_BE };
@@ -54,7 +55,8 @@ struct format {
     const char *name;
     uint64_t present; /* with none of these bits, the processor ignores all others */
     uint64_t writable, accessed, dirty;
-    const struct rule *rules; /* the last one has no places */
+    const struct rule *rules;   /* the last one has no places */
+    const struct rule *waiting; /* the same, for a table below which types are still to change */
 };
 
 /* Software's own bits: in every leaf, and in entries that are not present. */
@@ -66,9 +68,10 @@ enum type {
     TYPE_SPECIAL,
     TYPE_POD, /* populate on demand: frames promised, none there */
     TYPE_BROKEN,
-    TYPE_RAM_HELD,   /* RAM whose writes are held off while somebody reads it */
-    TYPE_RAM_COPIED, /* RAM whose writes are held off while somebody copies it */
-    TYPE_POD_MOVING, /* promised, and on its way to other frames */
+    TYPE_RAM_HELD,     /* RAM whose writes are held off while somebody reads it */
+    TYPE_RAM_COPIED,   /* RAM whose writes are held off while somebody copies it */
+    TYPE_POD_MOVING,   /* promised, and on its way to other frames */
+    TYPE_RAM_LOGDIRTY, /* RAM whose first write is to be noted */
     TYPE_COUNT
 };
 

@@ -172,6 +172,7 @@ const char *slot_reason_name(enum slot_reason reason)
         [SLOT_BALLOONED] = "ballooned_piece",
         [SLOT_POPULATED_IN_DEBT] = "populated_in_debt",
         [SLOT_RECLAIMED] = "reclaimed",
+        [SLOT_LOG_DIRTY] = "log_dirty",
     };
 
     return names[reason];

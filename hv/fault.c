@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Second-stage faults. A mark is populated; a write that a sweep holds off ends that; the rest is
+ * Second-stage faults. Where a change of type waits, it is carried out. A mark is populated; a
+ * write that a sweep holds off ends that; one to clean memory is noted; the rest is
  * either spurious (another one mended the map first), or the guest touched what it does not have.
  */
 #include "fault.h"
@@ -8,6 +9,7 @@
 #include "lib.h"
 #include "populate.h"
 #include "reclaim.h"
+#include "types.h"
 #include "vendor.h"
 
 /* A processor that keeps faulting where the map allows it walks other tables than ours. */
@@ -46,20 +48,26 @@ void fault_handle(struct vcpu *vcpu)
 {
     const struct fault *fault = &vcpu->exit.fault;
     struct domain *domain = vcpu->domain;
+    gfn_t gfn = GFN(fault->address >> FRAME_SHIFT);
     unsigned spurious = vcpu->spurious_count;
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct p2m_entry entry =
-        p2m_get_entry(p2m_locked_walking(locked), GFN(fault->address >> FRAME_SHIFT));
+    struct p2m_locked locked;
+    struct p2m_entry entry;
 
-    p2m_unlock(locked);
     domain->faults++;
     vcpu->spurious_count = 0; /* any other fault ends the row */
+    if (types_touch(domain, gfn))
+        return;
+    locked = p2m_lock(&domain->p2m);
+    entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+    p2m_unlock(locked);
     if (fault->reserved)
-        stop_at(vcpu, STOP_HOST_BUG, &entry);
+        try_again(vcpu, &entry, spurious); /* another vCPU may have carried the change out here */
     else if (p2m_type_class(entry.type) == P2M_CLASS_MARKER)
         (void)populate(domain, entry.gfn); /* what it says, domain->stop says too */
     else if (p2m_type_is_held(entry.type) && fault->access & FAULT_WRITE)
         reclaim_release(domain, entry.gfn);
+    else if (entry.type == P2M_RAM_LOGDIRTY && fault->access & FAULT_WRITE)
+        types_log_write(domain, entry.gfn);
     else if (p2m_type_rights(entry.type) & fault->access)
         try_again(vcpu, &entry, spurious);
     else

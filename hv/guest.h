@@ -178,6 +178,7 @@ enum slot_reason {
     SLOT_BALLOONED,         /* the guest's balloon took a piece out of it */
     SLOT_POPULATED_IN_DEBT, /* touched while the balloon still owed: in 2 MB leaves, or fewer */
     SLOT_RECLAIMED,         /* a piece of it was all zeroes, and was taken back */
+    SLOT_LOG_DIRTY,         /* what the guest writes is noted, by pieces */
     SLOT_REASONS
 };
 #define SLOTS_MAX 512

@@ -10,6 +10,7 @@
 #include "lib.h"
 #include "populate.h"
 #include "reclaim.h"
+#include "types.h"
 
 /* What the host wants of a frame. */
 enum purpose { TO_READ, TO_WRITE };
@@ -23,6 +24,7 @@ static bool type_allows(enum p2m_type type, enum purpose purpose)
     case P2M_RAM_RO:
     case P2M_RAM_HELD:
     case P2M_RAM_COPIED:
+    case P2M_RAM_LOGDIRTY:
         return purpose == TO_READ;
     default:
         return false;
@@ -52,6 +54,10 @@ static bool make_ready(struct domain *domain, gfn_t gfn, enum purpose purpose)
         return populate(domain, gfn);
     if (p2m_type_is_held(type) && purpose == TO_WRITE) {
         reclaim_release(domain, gfn);
+        return true;
+    }
+    if (type == P2M_RAM_LOGDIRTY && purpose == TO_WRITE) {
+        types_log_write(domain, gfn);
         return true;
     }
     return type_allows(type, purpose); /* somebody else was faster */

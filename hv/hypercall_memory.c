@@ -56,8 +56,8 @@ static bool can_be_covered(struct p2m_locked locked, const struct domain *domain
             return false;
     }
     entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
-    return entry.type == P2M_RAM_RW || p2m_type_is_held(entry.type) || entry.type == P2M_INVALID ||
-           entry.type == P2M_POD;
+    return entry.type == P2M_RAM_RW || entry.type == P2M_RAM_LOGDIRTY ||
+           p2m_type_is_held(entry.type) || entry.type == P2M_INVALID || entry.type == P2M_POD;
 }
 
 static enum p2m_error set_page(struct p2m_locked locked, gfn_t gfn, const struct special_page *page,

@@ -7,6 +7,7 @@
 
 #include "flush.h"
 #include "slots.h"
+#include "types.h"
 
 /* Most time goes into what is looked at in vain on the way: once there, take more than one. */
 #define ENOUGH    order_frames(ORDER_2M)
@@ -58,6 +59,7 @@ static void sweep_kind(struct domain *domain, struct pod_sweep_kind kind, uint64
 {
     enum p2m_error error;
 
+    types_finish(domain); /* a sweep must know what is what */
     do {
         struct pod_sweep sweep = { .count = 0 };
 

@@ -12,6 +12,7 @@
 #include "target.h"
 #include "test_calls_oracle.h"
 #include "test_processors.h"
+#include "test_types.h"
 #include "xen_abi.h"
 
 static void note_slot(struct domain *domain, gfn_t gfn)
@@ -150,6 +151,8 @@ int64_t test_call(struct vcpu *vcpu, uint64_t operation, uint64_t number, uint64
         return oracle_call(vcpu, operation, number, value);
     if (operation != TEST_PRINT && number >= domain->end.gfn)
         return -XEN_EINVAL;
+    if (operation >= TEST_CHANGE)
+        return test_types_call(domain, operation, gfn, value);
     switch (operation) {
     case TEST_SPLIT:
         return split(domain, gfn, value);

@@ -8,6 +8,7 @@
 #include "flush.h"
 #include "gather.h"
 #include "slots.h"
+#include "types.h"
 
 /* ---- clearing ------------------------------------------------------------------------------- */
 
@@ -127,6 +128,8 @@ uint64_t upkeep_gather(struct domain *domain, uint64_t frames)
 
 bool upkeep_step(struct domain *domain)
 {
+    if (types_step(domain))
+        return true;
     if (p2m_has_candidates(&domain->p2m)) {
         merge_candidates(domain);
         return true;

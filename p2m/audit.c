@@ -3,7 +3,7 @@
  * The funnel's mirror: every invariant of the tree checked, every count counted again from the
  * entries alone. Changes nothing, prints nothing, and believes no record that it can recount.
  */
-#include "p2m/p2m.h"
+#include "p2m/change.h"
 
 #include <stddef.h>
 
@@ -17,12 +17,26 @@ static void complain(struct p2m_audit *report, gfn_t gfn, unsigned level, const 
     report->errors++;
 }
 
+/* A table waits for a change of type while there is one, in its range, and not where it is done. */
+static const char *pending_fault(const struct p2m *p2m, gfn_t gfn, unsigned order)
+{
+    const struct p2m_pending *pending = &p2m->pending;
+    uint64_t end = gfn.gfn + order_frames(order);
+
+    if (!p2m_is_changing(p2m))
+        return "pending, and no type changes";
+    if (gfn.gfn < pending->range.from.gfn ||
+        (end > pending->range.end.gfn && pending->range.end.gfn < p2m->config.end.gfn))
+        return "pending, outside the range that changes";
+    return end <= pending->cursor.gfn ? "pending, where the change is done" : NULL;
+}
+
 /* NULL, or what is wrong with one entry: it must be what the format makes of what it says. */
 static const char *entry_fault(const struct p2m *p2m, uint64_t entry, gfn_t gfn, unsigned level)
 {
     const struct pt_format *format = p2m->config.format;
-    uint64_t unheeded = PTE_RECALCULATE | (entry & format->present ? entry_volatile(format) : 0);
-    uint64_t settled = entry & ~unheeded;
+    uint64_t settled = entry & ~(entry & format->present ? entry_volatile(format) : 0);
+    uint64_t table = entry & ~(format->accessed | format->dirty);
     enum p2m_type type = entry_type(entry);
     mfn_t mfn = entry_mfn(entry);
     unsigned order = level_order(level);
@@ -31,8 +45,9 @@ static const char *entry_fault(const struct p2m *p2m, uint64_t entry, gfn_t gfn,
     case ENTRY_EMPTY:
         return NULL;
     case ENTRY_TABLE:
-        return (settled ^ entry_make_table(format, mfn)) & ~PTE_ADDRESS ? "malformed table entry"
-                                                                        : NULL;
+        if (table == entry_make_pending(format, mfn))
+            return pending_fault(p2m, gfn, order);
+        return table != entry_make_table(format, mfn) ? "malformed table entry" : NULL;
     case ENTRY_MARK:
         if (level >= ORDER_SIZES)
             return "mark above 1 GB";

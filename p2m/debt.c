@@ -37,7 +37,7 @@ static struct p2m_frames frames_of(const struct p2m *p2m, uint64_t leaf, unsigne
         .type = entry_type(leaf),
         .became = became,
         .accessed = leaf & p2m->config.format->accessed,
-        .dirty = (leaf & p2m->config.format->dirty) || p2m->unpaid.merged > 0,
+        .dirty = entry_is_dirty(p2m->config.format, leaf) || p2m->unpaid.merged > 0,
     };
 }
 

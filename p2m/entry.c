@@ -138,11 +138,14 @@ struct p2m_table_info table_recount(const struct p2m *p2m, mfn_t table, unsigned
 
 bool entry_change(struct p2m *p2m, struct slot slot, uint64_t *old, uint64_t new)
 {
-    uint64_t settled = ~entry_volatile(p2m->config.format);
+    const struct pt_format *format = p2m->config.format;
+    uint64_t settled = ~entry_volatile(format);
     struct p2m_counts less, more;
 
     if (!atomic_compare_exchange_strong(slot_entry(p2m, slot), old, new))
         return false;
+    if (entry_kind(format, new, slot.level) == ENTRY_TABLE)
+        settled &= ~(format->table ^ format->pending); /* the same table, pending or not */
     if ((*old & settled) == (new &settled))
         return true;
     less = entry_counts(p2m, *old, slot.level);
@@ -159,6 +162,16 @@ uint64_t entry_exchange(struct p2m *p2m, struct slot slot, uint64_t new)
     while (!entry_change(p2m, slot, &old, new))
         ;
     return old;
+}
+
+void entry_retype(struct p2m *p2m, struct slot slot, enum p2m_type type)
+{
+    const struct pt_format *format = p2m->config.format;
+    uint64_t old = entry_read(slot_entry(p2m, slot)), new;
+
+    do {
+        new = entry_make(format, entry_mfn(old), type, slot.level) | (old & entry_volatile(format));
+    } while (!entry_change(p2m, slot, &old, new));
 }
 
 /* Plain stores: no walker can reach the page before it is linked. */

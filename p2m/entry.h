@@ -17,6 +17,9 @@ bool entry_change(struct p2m *p2m, struct slot slot, uint64_t *old, uint64_t new
 /* The same, until it has worked; returns the old entry with every A and D set up to then. */
 uint64_t entry_exchange(struct p2m *p2m, struct slot slot, uint64_t new);
 
+/* Another type for the same frames, in one step: what the processor noted of them stays. */
+void entry_retype(struct p2m *p2m, struct slot slot, enum p2m_type type);
+
 /* Fill a page that nobody can see yet with the 512 pieces of an entry, and its record with them. */
 void entry_fill_table(struct p2m *p2m, mfn_t table, uint64_t entry, unsigned level);
 

@@ -14,6 +14,7 @@
 #define EPT_UC   ((uint64_t)0 << 3)
 #define EPT_WB   ((uint64_t)6 << 3)
 #define EPT_IPAT ((uint64_t)1 << 6) /* the guest's PAT has no say */
+#define EPT_TYPE ((uint64_t)7 << 3) /* all of the memory type's bits: reserved in a table's entry */
 #define EPT_PS   ((uint64_t)1 << 7)
 #define EPT_A    ((uint64_t)1 << 8)
 #define EPT_D    ((uint64_t)1 << 9)
@@ -24,6 +25,7 @@ const struct pt_format ept_format = {
     .present = EPT_R | EPT_W | EPT_X,
     .superpage = EPT_PS,
     .table = EPT_R | EPT_W | EPT_X,
+    .pending = EPT_R | EPT_W | EPT_X | EPT_TYPE, /* a misconfiguration */
     .accessed = EPT_A,
     .dirty = EPT_D,
     /* clang-format off */
@@ -37,6 +39,6 @@ const struct pt_format ept_format = {
     /* clang-format on */
 };
 
-_Static_assert(!(PTE_SOFTWARE & (EPT_R | EPT_W | EPT_X | EPT_WB | EPT_IPAT | EPT_PS | EPT_A |
+_Static_assert(!(PTE_SOFTWARE & (EPT_R | EPT_W | EPT_X | EPT_TYPE | EPT_IPAT | EPT_PS | EPT_A |
                                  EPT_D | PTE_ADDRESS)),
                "EPT owns a software bit");

@@ -211,7 +211,7 @@ enum p2m_error pod_gather_next(struct p2m_locked locked, struct pod *pod, struct
     enum p2m_error error;
 
     ASSERT(mfn_is_valid(pod->gather.block));
-    if (pod->is_moving)
+    if (pod->is_moving || p2m_is_changing(locked.p2m))
         return P2M_BUSY;
     /* The cache went dry and took it back; or the slot is in 4 KB pieces by now. */
     if (!pod_cache_is_aside(pod, pod->gather.block) || !slot_is_of_2m(pod))

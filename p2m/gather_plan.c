@@ -249,8 +249,8 @@ enum p2m_error pod_gather_start(struct p2m_locked locked, struct pod *pod)
     ASSERT(locked.p2m == pod->p2m);
     if (mfn_is_valid(pod->gather.block))
         return P2M_OK;
-    if (pod->max_order < ORDER_1G || p2m_max_order(pod->p2m) < ORDER_1G ||
-        pod->gather_looked == gather_changes(pod))
+    if (p2m_is_changing(pod->p2m) || pod->max_order < ORDER_1G ||
+        p2m_max_order(pod->p2m) < ORDER_1G || pod->gather_looked == gather_changes(pod))
         return P2M_EMPTY;
     if (!choose(pod))
         return P2M_AGAIN;

@@ -12,18 +12,11 @@
 
 void hold_release(struct p2m *p2m, gfn_t from, gfn_t end)
 {
-    const struct pt_format *format = p2m->config.format;
-
     for_each_p2m_entry (w, p2m, from, end) {
         struct slot slot = { w.table[w.level], w.level, w.gfn };
-        uint64_t released;
 
-        if (!p2m_type_is_held(entry_type(w.entry)))
-            continue;
-        do {
-            released = entry_make(format, entry_mfn(w.entry), P2M_RAM_RW, w.level) |
-                       (w.entry & entry_volatile(format));
-        } while (!entry_change(p2m, slot, &w.entry, released));
+        if (p2m_type_is_held(entry_type(w.entry)))
+            entry_retype(p2m, slot, P2M_RAM_RW);
     }
 }
 

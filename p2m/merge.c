@@ -6,6 +6,8 @@
  */
 #include "merge.h"
 
+#include "p2m/change.h"
+
 #include "debt.h"
 #include "table.h"
 #include "walk.h"
@@ -17,6 +19,11 @@ static void note(struct p2m *p2m, struct p2m_candidate candidate)
         p2m->candidate[P2M_CANDIDATES_MAX - 1] = (struct p2m_candidate){ GFN(0), 0 };
     else
         p2m->candidate[p2m->candidate_count++] = candidate;
+}
+
+void merge_everything_later(struct p2m *p2m)
+{
+    note(p2m, (struct p2m_candidate){ .order = 0 });
 }
 
 void merge_note(struct p2m *p2m, struct slot slot)
@@ -44,6 +51,7 @@ enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, st
 
     if (order % ORDER_STEP || level == 0 || level > ROOT_LEVEL || gfn.gfn >= p2m->config.end.gfn)
         return P2M_BAD_RANGE;
+    p2m_recalculate(locked, gfn);
     slot = table_find(p2m, gfn, level);
     if (slot.level != level || !table_is_alike(p2m, slot))
         return P2M_UNEQUAL;
@@ -101,7 +109,7 @@ static unsigned merge_everywhere(struct p2m_locked locked, gfn_t from, struct p2
 
 bool p2m_has_candidates(const struct p2m *p2m)
 {
-    return p2m->candidate_count > 0;
+    return p2m->candidate_count > 0 && p2m->log.mode == P2M_LOG_OFF;
 }
 
 unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt)
@@ -110,7 +118,7 @@ unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt)
     uint64_t steps = p2m->config.steps;
     unsigned merged = 0;
 
-    while (p2m->candidate_count > 0 && debt->count < P2M_DEBT_MAX && steps > 0) {
+    while (p2m_has_candidates(p2m) && debt->count < P2M_DEBT_MAX && steps > 0) {
         struct p2m_candidate candidate = p2m->candidate[--p2m->candidate_count];
 
         if (candidate.order == 0) {

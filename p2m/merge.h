@@ -10,4 +10,7 @@
 /* An entry of this slot's table changed: if the table is all alike now, remember it. */
 void merge_note(struct p2m *p2m, struct slot slot);
 
+/* When candidates are merged next, every table whose record says candidate is looked at. */
+void merge_everything_later(struct p2m *p2m);
+
 #endif

@@ -40,7 +40,7 @@ enum p2m_error pod_move_begin(struct p2m_locked locked, struct pod *pod, struct 
     enum p2m_error error;
 
     ASSERT(locked.p2m == pod->p2m);
-    if (pod->is_moving)
+    if (pod->is_moving || p2m_is_changing(locked.p2m))
         return P2M_BUSY;
     if (entry.type != P2M_RAM_RW || entry.order > ORDER_2M)
         return P2M_BAD_TYPE;
@@ -59,6 +59,7 @@ enum p2m_error pod_move_begin(struct p2m_locked locked, struct pod *pod, struct 
     move->from = entry.mfn;
     pod->is_moving = true;
     pod->moving = place->gfn;
+    locked.p2m->holds++;
     return P2M_OK;
 }
 
@@ -83,6 +84,7 @@ bool pod_move_unmap(struct p2m_locked locked, struct pod *pod, const struct pod_
     }
     hold_release(locked.p2m, move->to.gfn, gfn_add(move->to.gfn, order_frames(move->to.order)));
     pod->is_moving = false;
+    locked.p2m->holds--;
     grant_put_back(locked, pod, &move->to, POD_DIRTY);
     return false;
 }
@@ -122,4 +124,5 @@ void pod_move_finish(struct p2m_locked locked, struct pod *pod, const struct pod
         done += order_frames(piece.order);
     }
     pod->is_moving = false;
+    locked.p2m->holds--;
 }

@@ -24,6 +24,7 @@ const struct pt_format npt_format = {
     .present = NPT_P,
     .superpage = NPT_PS,
     .table = NPT_P | NPT_W | NPT_U,
+    .pending = NPT_P | NPT_W, /* the walk is a user's */
     .accessed = NPT_A,
     .dirty = NPT_D,
     /* clang-format off */

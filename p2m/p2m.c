@@ -3,7 +3,7 @@
  * A map's life, look-ups, splits, and what the host does to a frame itself. Refuses to know
  * hardware bits, and what the host does with a frame that comes back.
  */
-#include "p2m/p2m.h"
+#include "p2m/change.h"
 
 #include "debt.h"
 #include "table.h"
@@ -85,6 +85,8 @@ void p2m_destroy(struct p2m_locked locked, struct p2m_debt *debt)
     p2m->root = INVALID_MFN;
     p2m->candidate_count = 0;
     p2m->pin_count = 0;
+    p2m->pending = (struct p2m_pending){ .from = P2M_INVALID };
+    p2m->log = (struct p2m_log){ P2M_LOG_OFF, ORDER_4K };
 }
 
 uint64_t p2m_root_address(const struct p2m *p2m)
@@ -117,6 +119,11 @@ unsigned p2m_max_order(const struct p2m *p2m)
     return p2m->config.max_order;
 }
 
+bool p2m_is_changing(const struct p2m *p2m)
+{
+    return p2m->pending.from != p2m->pending.to;
+}
+
 /* ---- look-up -------------------------------------------------------------------------------- */
 
 struct p2m_entry p2m_get_entry(struct p2m_walking walking, gfn_t gfn)
@@ -133,10 +140,12 @@ struct p2m_entry p2m_get_entry(struct p2m_walking walking, gfn_t gfn)
     entry = entry_read(slot_entry(p2m, slot));
     result.order = level_order(slot.level);
     result.type = entry_type(entry);
+    if (p2m_is_changing(p2m) && result.type == p2m->pending.from && table_pending_level(p2m, gfn))
+        result.type = p2m->pending.to;
     if (entry_kind(format, entry, slot.level) == ENTRY_LEAF) {
         result.mfn = mfn_add(entry_mfn(entry), gfn.gfn - level_base(gfn, slot.level).gfn);
         result.accessed = entry & format->accessed;
-        result.dirty = entry & format->dirty;
+        result.dirty = entry_is_dirty(format, entry);
     }
     return result;
 }
@@ -166,6 +175,7 @@ enum p2m_error p2m_split(struct p2m_locked locked, gfn_t gfn, unsigned order)
 enum p2m_error p2m_mark_dirty(struct p2m_locked locked, gfn_t gfn)
 {
     struct p2m *p2m = locked.p2m;
+    const struct pt_format *format = p2m->config.format;
     struct slot slot;
     uint64_t entry;
 
@@ -173,9 +183,9 @@ enum p2m_error p2m_mark_dirty(struct p2m_locked locked, gfn_t gfn)
         return P2M_BAD_TYPE;
     slot = table_find(p2m, gfn, 0);
     entry = entry_read(slot_entry(p2m, slot));
-    if (entry_kind(p2m->config.format, entry, slot.level) != ENTRY_LEAF)
+    if (entry_kind(format, entry, slot.level) != ENTRY_LEAF)
         return P2M_BAD_TYPE;
-    while (!entry_change(p2m, slot, &entry, entry | entry_volatile(p2m->config.format)))
+    while (!entry_change(p2m, slot, &entry, entry | format->accessed | format->dirty))
         ;
     return P2M_OK;
 }

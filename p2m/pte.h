@@ -67,14 +67,32 @@ static inline enum p2m_type entry_type(uint64_t entry)
     return (enum p2m_type)((entry & PTE_TYPE) >> PTE_TYPE_SHIFT);
 }
 
+/* What changes of itself, and what a leaf takes along when all else changes. */
 static inline uint64_t entry_volatile(const struct pt_format *format)
 {
-    return format->accessed | format->dirty;
+    return format->accessed | format->dirty | PTE_WRITTEN;
+}
+
+/* A leaf's: was it written since it was mapped? */
+static inline bool entry_is_dirty(const struct pt_format *format, uint64_t entry)
+{
+    return entry & (format->dirty | PTE_WRITTEN);
 }
 
 static inline uint64_t entry_make_table(const struct pt_format *format, mfn_t table)
 {
     return format->table | table.mfn << FRAME_SHIFT;
+}
+
+/* It names a table below which a change of type has not been carried out everywhere. */
+static inline uint64_t entry_make_pending(const struct pt_format *format, mfn_t table)
+{
+    return format->pending | PTE_RECALCULATE | table.mfn << FRAME_SHIFT;
+}
+
+static inline bool entry_is_pending(const struct pt_format *format, uint64_t entry, unsigned level)
+{
+    return entry_kind(format, entry, level) == ENTRY_TABLE && entry & PTE_RECALCULATE;
 }
 
 /* The entry for a type: a leaf, a mark without an address, or 0 for P2M_INVALID. */

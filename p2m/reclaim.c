@@ -203,7 +203,7 @@ enum p2m_error pod_sweep_protect(struct p2m_locked locked, struct pod *pod,
     enum p2m_error error;
 
     ASSERT(locked.p2m == pod->p2m);
-    if (pod->is_sweeping)
+    if (pod->is_sweeping || p2m_is_changing(locked.p2m))
         return P2M_BUSY; /* it may be this very one */
     *sweep = (struct pod_sweep){ .order = kind.order, .depth = kind.depth };
     if (!is_worth_a_tour(pod, kind))
@@ -212,6 +212,7 @@ enum p2m_error pod_sweep_protect(struct p2m_locked locked, struct pod *pod,
     if (sweep->count == 0)
         return error;
     pod->is_sweeping = true;
+    locked.p2m->holds++;
     pod->events.sweeps[order_size(kind.order)]++;
     return P2M_OK;
 }
@@ -269,6 +270,7 @@ uint64_t pod_sweep_finish(struct p2m_locked locked, struct pod *pod, struct pod_
     note_unsettled(pod, debt);
     note_pieces(locked.p2m, sweep);
     pod->is_sweeping = false;
+    locked.p2m->holds--;
     sweep->count = 0;
     return taken;
 }

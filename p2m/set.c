@@ -7,6 +7,7 @@
  */
 #include "p2m/p2m.h"
 
+#include "change_range.h"
 #include "debt.h"
 #include "merge.h"
 #include "table.h"
@@ -132,10 +133,12 @@ static void commit_piece(struct p2m_locked locked, gfn_t gfn, const struct plan 
     struct slot slot = table_reach(locked, gfn, plan->level);
     struct p2m_change change = { .old = entry_read(slot_entry(p2m, slot)) };
     bool stays = entry_kind(format, change.old, slot.level) == ENTRY_LEAF && !plan->owes;
+    bool is_logged = plan->entry & format->present && p2m->log.mode == P2M_LOG_DIRTY_BITS;
+    uint64_t comes = is_logged ? format->dirty : 0; /* what is new here is to be copied */
 
     /* A change of type alone: the frames stay, and with them what the processor noted of them. */
     do {
-        change.new = plan->entry | (stays ? change.old & entry_volatile(format) : 0);
+        change.new = plan->entry | (stays ? change.old & entry_volatile(format) : comes);
     } while (!entry_change(p2m, slot, &change.old, change.new));
     if (stays)
         debt_flush(p2m, debt);
@@ -151,6 +154,8 @@ enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_map
     struct plan plan;
     enum p2m_error error = check_mapping(p2m, gfn, &mapping);
 
+    if (error == P2M_OK)
+        p2m_recalculate(locked, gfn);
     if (error == P2M_OK)
         error = plan_piece(p2m, gfn, &mapping, &plan);
     if (error != P2M_OK || plan.already)
@@ -281,6 +286,7 @@ enum p2m_error p2m_set_range(struct p2m_locked locked, struct gfn_range *range, 
         return P2M_BAD_TYPE;
     if (part.from.gfn >= part.end.gfn || part.end.gfn > p2m->config.end.gfn)
         return P2M_BAD_RANGE;
+    change_resolve(p2m, part);
     error = plan_range(p2m, &part, mapping, debt, &tables);
     if (error == P2M_OK)
         error = table_reserve(locked, tables);

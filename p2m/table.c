@@ -21,6 +21,19 @@ struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
     return slot;
 }
 
+unsigned table_pending_level(const struct p2m *p2m, gfn_t gfn)
+{
+    const struct pt_format *format = p2m->config.format;
+
+    for (unsigned level = ROOT_LEVEL; level > 0; level--) {
+        struct slot slot = table_find(p2m, gfn, level);
+
+        if (entry_is_pending(format, entry_read(slot_entry(p2m, slot)), slot.level))
+            return slot.level;
+    }
+    return 0;
+}
+
 /* ---- the reserve: a stack of pages, linked through their first word ------------------------- */
 
 static uint64_t table_charge(const struct p2m *p2m)

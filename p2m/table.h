@@ -11,6 +11,9 @@
 /* The deepest existing slot for gfn, at this level or above. */
 struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level);
 
+/* The level of the topmost entry on the path to gfn that waits for a change of type; 0: none. */
+unsigned table_pending_level(const struct p2m *p2m, gfn_t gfn);
+
 /*
  * table_reserve - take `count` pages from the host, within the quota, or none.
  * table_unreserve - give back what the verb did not need after all.

@@ -6,17 +6,18 @@
 
 /* clang-format off */
 const struct type_info type_table[P2M_TYPE_COUNT] = {
-    /*                   name          rights     memory      class            */
-    [P2M_INVALID]    = { "invalid",    0,         WRITE_BACK, P2M_CLASS_NONE   },
-    [P2M_RAM_RW]     = { "ram_rw",     R | W | X, WRITE_BACK, P2M_CLASS_RAM    },
-    [P2M_RAM_RO]     = { "ram_ro",     R | X,     WRITE_BACK, P2M_CLASS_RAM    },
-    [P2M_MMIO]       = { "mmio",       R | W,     UNCACHED,   P2M_CLASS_OTHER  },
-    [P2M_SPECIAL]    = { "special",    R | W,     WRITE_BACK, P2M_CLASS_OTHER  },
-    [P2M_POD]        = { "pod",        0,         WRITE_BACK, P2M_CLASS_MARKER },
-    [P2M_BROKEN]     = { "broken",     0,         WRITE_BACK, P2M_CLASS_OTHER  },
-    [P2M_RAM_HELD]   = { "ram_held",   R | X,     WRITE_BACK, P2M_CLASS_RAM    },
-    [P2M_RAM_COPIED] = { "ram_copied", R | X,     WRITE_BACK, P2M_CLASS_RAM    },
-    [P2M_POD_MOVING] = { "pod_moving", 0,         WRITE_BACK, P2M_CLASS_MARKER },
+    /*                     name            rights     memory      class            */
+    [P2M_INVALID]        = { "invalid",      0,         WRITE_BACK, P2M_CLASS_NONE   },
+    [P2M_RAM_RW]         = { "ram_rw",       R | W | X, WRITE_BACK, P2M_CLASS_RAM    },
+    [P2M_RAM_RO]         = { "ram_ro",       R | X,     WRITE_BACK, P2M_CLASS_RAM    },
+    [P2M_MMIO]           = { "mmio",         R | W,     UNCACHED,   P2M_CLASS_OTHER  },
+    [P2M_SPECIAL]        = { "special",      R | W,     WRITE_BACK, P2M_CLASS_OTHER  },
+    [P2M_POD]            = { "pod",          0,         WRITE_BACK, P2M_CLASS_MARKER },
+    [P2M_BROKEN]         = { "broken",       0,         WRITE_BACK, P2M_CLASS_OTHER  },
+    [P2M_RAM_HELD]       = { "ram_held",     R | X,     WRITE_BACK, P2M_CLASS_RAM    },
+    [P2M_RAM_COPIED]     = { "ram_copied",   R | X,     WRITE_BACK, P2M_CLASS_RAM    },
+    [P2M_POD_MOVING]     = { "pod_moving",   0,         WRITE_BACK, P2M_CLASS_MARKER },
+    [P2M_RAM_LOGDIRTY]   = { "ram_logdirty", R | X,     WRITE_BACK, P2M_CLASS_RAM    },
 };
 /* clang-format on */
 

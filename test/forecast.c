@@ -29,6 +29,8 @@ enum p2m_error outcome_error(enum outcome outcome)
         return P2M_UNEQUAL;
     case OUTCOME_EMPTY:
         return P2M_EMPTY;
+    case OUTCOME_AGAIN:
+        return P2M_AGAIN;
     default:
         return P2M_OK;
     }

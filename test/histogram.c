@@ -28,7 +28,11 @@ static const char *const verb_names[VERBS] = {
     [VERB_CLEAN] = "clean",           [VERB_CACHE_TARGET] = "set_cache_target",
     [VERB_TARGET] = "set_target",     [VERB_PROTECT] = "sweep_protect",
     [VERB_SCAN] = "sweep_scan",       [VERB_TAKE] = "sweep_finish",
-    [VERB_RELEASE] = "release",
+    [VERB_RELEASE] = "release",       [VERB_CHANGE_ONE] = "change_type_one",
+    [VERB_CHANGE] = "change_type",    [VERB_CHANGE_FINISH] = "finish_change",
+    [VERB_RECALCULATE] = "recalculate", [VERB_LOG_START] = "log_start",
+    [VERB_LOG_WRITE] = "log_write",   [VERB_LOG_COLLECT] = "log_collect",
+    [VERB_LOG_STOP] = "log_stop",
 };
 
 static const char *const outcome_names[OUTCOMES] = {
@@ -138,6 +142,32 @@ static const unsigned possible[VERBS][OUTCOMES] = {
     [VERB_SCAN] = { [OUTCOME_CHANGED] = K4 | M2, [OUTCOME_NOTHING] = LEAF },
     [VERB_TAKE] = { [OUTCOME_KNOWN] = LEAF, [OUTCOME_READ] = K4 | M2, [OUTCOME_STAYED] = LEAF },
     [VERB_RELEASE] = { [OUTCOME_CHANGED] = LEAF },
+    [VERB_CHANGE_ONE] = {
+        [OUTCOME_CHANGED] = LEAF,     [OUTCOME_OCCUPIED] = NONE,    [OUTCOME_PINNED] = LEAF,
+        [OUTCOME_NO_QUOTA] = M2 | G1, [OUTCOME_NO_FRAME] = M2 | G1, [OUTCOME_UNEQUAL] = LEAF | G512,
+        [OUTCOME_BAD_TYPE] = NONE,    [OUTCOME_BAD_RANGE] = NONE,
+    },
+    [VERB_CHANGE] = {
+        [OUTCOME_CHANGED] = NONE,  [OUTCOME_NO_QUOTA] = NONE,  [OUTCOME_NO_FRAME] = NONE,
+        [OUTCOME_BAD_TYPE] = NONE, [OUTCOME_BAD_RANGE] = NONE, [OUTCOME_UNSETTLED] = NONE,
+        [OUTCOME_AGAIN] = NONE,
+    },
+    [VERB_CHANGE_FINISH] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_AGAIN] = NONE, [OUTCOME_NOTHING] = NONE,
+    },
+    [VERB_RECALCULATE] = { [OUTCOME_CHANGED] = NONE },
+    [VERB_LOG_START] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_UNSETTLED] = NONE, [OUTCOME_AGAIN] = NONE,
+        [OUTCOME_BAD_RANGE] = NONE,
+    },
+    [VERB_LOG_WRITE] = { [OUTCOME_CHANGED] = LEAF },
+    [VERB_LOG_COLLECT] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_NOTHING] = NONE, [OUTCOME_BAD_TYPE] = NONE,
+    },
+    [VERB_LOG_STOP] = {
+        [OUTCOME_CHANGED] = NONE, [OUTCOME_UNSETTLED] = NONE, [OUTCOME_AGAIN] = NONE,
+        [OUTCOME_BAD_TYPE] = NONE,
+    },
 };
 /* clang-format on */
 

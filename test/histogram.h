@@ -35,8 +35,16 @@ enum verb {
     VERB_TARGET,
     VERB_PROTECT, /* by what the sweep is for */
     VERB_SCAN,
-    VERB_TAKE,    /* an item of a sweep, at its end */
-    VERB_RELEASE, /* by the leaf */
+    VERB_TAKE,       /* an item of a sweep, at its end */
+    VERB_RELEASE,    /* by the leaf */
+    VERB_CHANGE_ONE, /* by the entry found */
+    VERB_CHANGE,
+    VERB_CHANGE_FINISH,
+    VERB_RECALCULATE,
+    VERB_LOG_START,
+    VERB_LOG_WRITE, /* by the piece */
+    VERB_LOG_COLLECT,
+    VERB_LOG_STOP,
     VERBS
 };
 

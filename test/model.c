@@ -71,6 +71,7 @@ bool model_has_content(const struct model *model, gfn_t gfn, unsigned order)
 void model_write(struct model *model, gfn_t gfn, uint8_t content)
 {
     model->written[model_index(gfn)] = 1;
+    model->logged[model_index(gfn)] = 1;
     model->content[model_index(gfn)] = content;
 }
 
@@ -83,6 +84,7 @@ unsigned type_rights(enum p2m_type type)
         return P2M_READ | P2M_WRITE | P2M_EXECUTE;
     case P2M_RAM_RO:
     case P2M_RAM_HELD:
+    case P2M_RAM_LOGDIRTY:
         return P2M_READ | P2M_EXECUTE;
     case P2M_MMIO:
     case P2M_SPECIAL:
@@ -99,7 +101,8 @@ bool type_has_frame(enum p2m_type type)
 
 bool type_is_ram(enum p2m_type type)
 {
-    return type == P2M_RAM_RW || type == P2M_RAM_RO || type == P2M_RAM_HELD;
+    return type == P2M_RAM_RW || type == P2M_RAM_RO || type == P2M_RAM_HELD ||
+           type == P2M_RAM_LOGDIRTY;
 }
 
 /* ---- cells ---------------------------------------------------------------------------------- */
@@ -150,9 +153,10 @@ void model_create(struct model *model, unsigned max_order)
     model->max_order = max_order;
     model->cell = mmap(NULL, MODEL_FRAMES * sizeof(*model->cell), protection, flags, -1, 0);
     model->written = mmap(NULL, MODEL_FRAMES, protection, flags, -1, 0);
+    model->logged = mmap(NULL, MODEL_FRAMES, protection, flags, -1, 0);
     model->content = mmap(NULL, MODEL_FRAMES, protection, flags, -1, 0);
     assert_true(model->cell != MAP_FAILED && model->written != MAP_FAILED);
-    assert_true(model->content != MAP_FAILED);
+    assert_true(model->content != MAP_FAILED && model->logged != MAP_FAILED);
     set_sizes(model, (struct region){ 0, MODEL_FRAMES }, SIZE_512G);
 }
 
@@ -161,6 +165,7 @@ void model_destroy(struct model *model)
     munmap(model->cell, MODEL_FRAMES * sizeof(*model->cell));
     munmap(model->written, MODEL_FRAMES);
     munmap(model->content, MODEL_FRAMES);
+    munmap(model->logged, MODEL_FRAMES);
 }
 
 /* Between the slots lies nothing, in entries as large as the slots' neighbours permit. */
@@ -247,9 +252,29 @@ void model_set(struct model *model, gfn_t gfn, const struct p2m_mapping *mapping
     if (!step || model_at(model, gfn).mfn.mfn != mapping->mfn.mfn) {
         memset(model->written + region.from, 0, region.end - region.from);
         memset(model->content + region.from, 0, region.end - region.from);
+        memset(model->logged + region.from, step != 0, region.end - region.from);
     }
     for (uint64_t i = region.from; i < region.end; i++, cell += step)
         model->cell[i] = cell;
+}
+
+static void retype_slot(struct model *model, unsigned slot, struct gfn_range range,
+                        const enum p2m_type types[2])
+{
+    uint64_t first = slot_gb[slot] * SLOT_FRAMES, end = first + SLOT_FRAMES;
+    uint32_t *cell = model->cell + slot * SLOT_FRAMES;
+
+    if (range.end.gfn < end)
+        end = range.end.gfn;
+    for (uint64_t gfn = range.from.gfn > first ? range.from.gfn : first; gfn < end; gfn++)
+        if (cell_type(cell[gfn - first]) == types[0])
+            cell[gfn - first] = (cell[gfn - first] & ~TYPE_MASK) | (uint32_t)types[1];
+}
+
+void model_retype(struct model *model, struct gfn_range range, enum p2m_type from, enum p2m_type to)
+{
+    for (unsigned slot = 0; slot < MODEL_SLOTS; slot++)
+        retype_slot(model, slot, range, (const enum p2m_type[]){ from, to });
 }
 
 enum model_alike model_alike(const struct model *model, gfn_t gfn, unsigned order)

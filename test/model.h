@@ -24,6 +24,7 @@
 struct model {
     uint32_t *cell;
     uint8_t *written;
+    uint8_t *logged;  /* written, or mapped, since the log said so last */
     uint8_t *content; /* a byte for all that is in the frame; a fresh one holds 0 */
     unsigned max_order;
 };
@@ -61,6 +62,10 @@ uint64_t model_tables(const struct model *model, gfn_t gfn, unsigned order);
 /* The region as one entry, after splitting what is larger on the path. */
 void model_set(struct model *model, gfn_t gfn, const struct p2m_mapping *mapping);
 void model_split(struct model *model, gfn_t gfn, unsigned order);
+
+/* Whatever is of one type in the range becomes another; sizes stay. */
+void model_retype(struct model *model, struct gfn_range range, enum p2m_type from,
+                  enum p2m_type to);
 
 /* Could the region's table become one entry; make it so. */
 enum model_alike model_alike(const struct model *model, gfn_t gfn, unsigned order);

@@ -115,7 +115,7 @@ static struct processor_translation walk(const struct processor *processor, stru
         uint64_t entry;
 
         if (!memory_is_table(MFN(walker->table >> FRAME_SHIFT)))
-            return fault(ANSWER_MALFORMED);
+            return fault(ANSWER_LOST);
         walker->path[walker->level] = entry_at(processor, walker);
         entry = *walker->path[walker->level];
         if (!is_present(processor, entry)) {
@@ -292,7 +292,7 @@ struct processor_translation processor_access(struct processor *processor, gfn_t
 
     walker = walk_from_cache(processor, gfn);
     found = walk(processor, &walker, access);
-    if (found.answer != ANSWER_WALKED && found.answer != ANSWER_MALFORMED) {
+    if (found.answer == ANSWER_NOT_PRESENT || found.answer == ANSWER_NOT_ALLOWED) {
         forget(processor, gfn); /* a fault is never reported from a cached entry */
         walker = walk_from_root(processor, gfn);
         found = walk(processor, &walker, access);

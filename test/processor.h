@@ -19,7 +19,8 @@ enum processor_answer {
     ANSWER_WALKED,      /* translated by a walk, which may have begun at a cached upper entry */
     ANSWER_NOT_PRESENT, /* a fault, found out from the root */
     ANSWER_NOT_ALLOWED, /* a fault, found out from the root */
-    ANSWER_MALFORMED,   /* reserved bits, a misconfiguration, or a table that is none */
+    ANSWER_MALFORMED,   /* reserved bits, a misconfiguration */
+    ANSWER_LOST,        /* the walk came to a table that is none */
 };
 
 /* Valid but for the faults. */

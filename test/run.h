@@ -88,6 +88,19 @@ void do_target(struct run *run);
 void do_sweep(struct run *run);
 void release_at(struct run *run, gfn_t gfn);
 
+/* ---- verbs_change.c: types ------------------------------------------------------------------ */
+
+void do_change(struct run *run);
+bool recalculate_at(struct run *run, gfn_t gfn); /* was anything pending there? */
+
+/* The model's half of a change over world.now's range. */
+void apply_change(struct run *run, enum p2m_type from, enum p2m_type to);
+
+/* ---- verbs_log.c: what was written ---------------------------------------------------------- */
+
+void do_log(struct run *run);
+bool log_write_at(struct run *run, gfn_t gfn); /* was it clean, and stopped the writer? */
+
 /* Tries to map a fresh leaf of 1 GB somewhere, and returns where; whatever stood there is gone. */
 gfn_t make_gigabyte(struct run *run);
 

@@ -32,8 +32,9 @@ static void do_next(struct run *run)
         { do_unpin, 3 },      { do_access, 22 },      { do_settle_or_pay, 13 },
         { do_pod_mark, 3 },   { do_pod_decrease, 3 }, { do_populate, 6 },
         { do_grant, 3 },      { do_target, 2 },       { do_sweep, 3 },
+        { do_change, 4 },     { do_log, 3 },
     };
-    unsigned ticket = (unsigned)choose(&run->choices, 126), i = 0;
+    unsigned ticket = (unsigned)choose(&run->choices, 133), i = 0;
 
     while (ticket >= verbs[i].weight)
         ticket -= verbs[i++].weight;

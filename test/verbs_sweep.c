@@ -218,7 +218,8 @@ static void do_step(struct run *run)
         if (one_in(run, 2))
             pay_all(run); /* no D bit may come late: then what is clear is known to be */
         *debt = P2M_NO_DEBT;
-        protect(run);
+        if (!p2m_is_changing(&world->p2m))
+            protect(run);
     } else if (world->sweeping == SWEEP_HELD && !one_in(run, 8)) {
         scan(run);
     } else {

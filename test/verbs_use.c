@@ -104,6 +104,7 @@ static void host_write(struct run *run, gfn_t gfn)
     uint8_t content = choose_content(run);
 
     release_at(run, gfn);
+    log_write_at(run, gfn);
     memory_word(model_at(&world->model, gfn).mfn)[gfn.gfn % CONTENT_WORDS] = content;
     model_write(&world->model, gfn, content);
 }
@@ -241,7 +242,16 @@ void access_as_guest(struct run *run, gfn_t gfn, enum verb verb)
     if (gfn.gfn >= (uint64_t)1 << 36)
         return; /* no processor can say such an address */
     seen = access_word(run, verb, &word);
-    EXPECT(world, seen.answer != ANSWER_MALFORMED);
+    EXPECT(world, seen.answer != ANSWER_LOST);
+    if (seen.answer > ANSWER_WALKED && recalculate_at(run, gfn))
+        seen = access_word(run, verb, &word);
+    if (seen.answer == ANSWER_NOT_ALLOWED && verb == VERB_WRITE && log_write_at(run, gfn))
+        seen = access_word(run, verb, &word);
+    if (seen.answer == ANSWER_MALFORMED && world_is_stale(world)) {
+        processor_flush(&world->processor); /* it was in a table that is out of the map */
+        seen = access_word(run, verb, &word);
+    }
+    EXPECT(world, seen.answer < ANSWER_MALFORMED);
     if (seen.answer > ANSWER_WALKED) {
         expect_fault(run, seen, access_rights[verb]);
         return;

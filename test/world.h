@@ -49,6 +49,12 @@ struct operation {
     uint64_t number;
 };
 
+/* The last change of type that was lazy. */
+struct world_change {
+    enum p2m_type from, to;
+    struct gfn_range range;
+};
+
 struct world {
     struct p2m p2m;
     struct p2m_locked locked;
@@ -66,6 +72,10 @@ struct world {
     unsigned grant_count;
     struct pod_sweep sweep;
     enum sweep_state sweeping;
+    struct world_change change;
+    enum p2m_log_mode logging;
+    unsigned grain;     /* of the log */
+    bool has_cleared_d; /* then what was written may not have D any more */
     struct operation now;
 };
 
@@ -106,6 +116,9 @@ bool world_has_frames(const struct world *world, gfn_t gfn, const struct p2m_map
 /* Does this change take frames or tables out of the map? */
 bool world_piece_owes(const struct world *world, gfn_t gfn, const struct p2m_mapping *mapping);
 
+/* Of a change of type over world.now's range. */
+enum outcome forecast_change(const struct world *world, enum p2m_type from, enum p2m_type to);
+
 /* Carry out one piece in the model; `debt` becomes what the engine's must be. */
 void world_apply(struct world *world, gfn_t gfn, const struct p2m_mapping *mapping,
                  struct p2m_debt *debt);
@@ -120,6 +133,9 @@ bool world_is_stale(const struct world *world);
 
 /* Engine, processor and model agree on gfn, and no D bit is lost. */
 void world_check(const struct world *world, gfn_t gfn);
+
+/* Is a D bit for gfn in a dead table that has not been paid? */
+bool world_has_late_bit(const struct world *world, gfn_t gfn);
 
 /* The same for gfn, its neighbours in tables of all levels, and a place between the slots. */
 void world_check_around(const struct world *world, gfn_t gfn);

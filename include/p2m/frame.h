@@ -85,16 +85,17 @@ static inline uint64_t gfn_range_frames(struct gfn_range range)
 
 /* What a guest frame is. Kept in four software bits of each entry; 0 must be P2M_INVALID. */
 enum p2m_type {
-    P2M_INVALID = 0, /* nothing there */
-    P2M_RAM_RW,      /* ordinary memory */
-    P2M_RAM_RO,      /* memory that the guest may read and execute */
-    P2M_MMIO,        /* a device's registers, uncached */
-    P2M_SPECIAL,     /* a page of the host's that the guest shares: rings, shared_info */
-    P2M_POD,         /* a mark: promised, populated by the first touch */
-    P2M_BROKEN,      /* memory with a hardware error was here, and its frame is gone for good */
-    P2M_RAM_HELD,    /* ordinary memory, writes held off: the host looks whether it is zero */
-    P2M_RAM_COPIED,  /* ordinary memory, writes held off: the host copies it to another frame */
-    P2M_POD_MOVING,  /* a mark: the frames that were here go on elsewhere in a moment */
+    P2M_INVALID = 0,  /* nothing there */
+    P2M_RAM_RW,       /* ordinary memory */
+    P2M_RAM_RO,       /* memory that the guest may read and execute */
+    P2M_MMIO,         /* a device's registers, uncached */
+    P2M_SPECIAL,      /* a page of the host's that the guest shares: rings, shared_info */
+    P2M_POD,          /* a mark: promised, populated by the first touch */
+    P2M_BROKEN,       /* memory with a hardware error was here, and its frame is gone for good */
+    P2M_RAM_HELD,     /* ordinary memory, writes held off: the host looks whether it is zero */
+    P2M_RAM_COPIED,   /* ordinary memory, writes held off: the host copies it to another frame */
+    P2M_POD_MOVING,   /* a mark: the frames that were here go on elsewhere in a moment */
+    P2M_RAM_LOGDIRTY, /* ordinary memory, writes noted: not written since that was asked last */
     P2M_TYPE_COUNT
 };
 

@@ -58,7 +58,7 @@ struct p2m_table_info *p2m_host_table_info(const struct p2m *p2m, mfn_t table);
 struct p2m_frames {
     mfn_t mfn;
     unsigned order;       /* 0, 9 or 18: 2^order frames */
-    enum p2m_type type;   /* what they were mapped as */
+    enum p2m_type type;   /* what they were mapped as; a change may have been pending */
     enum p2m_type became; /* what was put in their place; P2M_BROKEN: never use them again */
     bool accessed;        /* by the guest or by the host, since they were mapped */
     bool dirty;           /* not dirty: they hold what they held when they were mapped */

@@ -59,7 +59,7 @@ enum p2m_error {
     P2M_NO_MEMORY, /* no table page from the host or within the quota; or all pins are used */
     P2M_DEBT_FULL, /* the debt holds P2M_DEBT_MAX items: settle and pay it, then call again */
     /* the moment's */
-    P2M_BUSY,     /* the host holds a pointer into the range (a pin) */
+    P2M_BUSY,     /* the host holds a pointer into the range (a pin); or a sweep, a change is on */
     P2M_OCCUPIED, /* frames are mapped there: set P2M_INVALID, settle, pay, then map */
     P2M_UNEQUAL,  /* nothing to merge: no table, or its entries are not all alike */
     P2M_EMPTY,    /* no frame in hand, or none to be had: sweep, raise the target, or wait */
@@ -156,6 +156,21 @@ struct p2m_candidate {
     unsigned order; /* 0: more tables became alike than could be noted; look at all from gfn on */
 };
 
+/* A change of type that has not been carried out everywhere yet (p2m/change.h). */
+struct p2m_pending {
+    enum p2m_type from, to; /* equal: there is none */
+    struct gfn_range range;
+    gfn_t cursor; /* before this, all is done */
+};
+
+/* How writes are noted, if they are, and what is told apart (p2m/log_dirty.h). */
+enum p2m_log_mode { P2M_LOG_OFF, P2M_LOG_WRITES, P2M_LOG_DIRTY_BITS };
+
+struct p2m_log {
+    enum p2m_log_mode mode;
+    unsigned grain;
+};
+
 /* Embed it; its fields are the engine's alone. What may be read has a function, further below. */
 struct p2m {
     struct p2m_config config;
@@ -173,6 +188,9 @@ struct p2m {
     unsigned candidate_count;
     gfn_t pin[P2M_PINS_MAX];
     unsigned pin_count;
+    struct p2m_pending pending;
+    struct p2m_log log;
+    unsigned holds; /* sweeps and moves under way: no change of type until they are over */
 };
 
 /*
@@ -375,8 +393,9 @@ uint64_t p2m_generation(const struct p2m *p2m);
 bool p2m_debt_is_settled(const struct p2m *p2m, const struct p2m_debt *debt);
 
 /*
- * p2m_counts, p2m_events, p2m_unpaid, p2m_max_order, p2m_has_candidates - a copy of the map's
- * counts.
+ * p2m_counts, p2m_events, p2m_unpaid, p2m_max_order - a copy of the map's counts.
+ * p2m_has_candidates, p2m_is_changing - would p2m_merge_candidates, or p2m_finish_type_change
+ * (p2m/change.h), have something to do?
  *   Units:   as in the structures; orders.
  *   Context: exact under the lock or when no verb runs, else of some moment.
  *   Errors:  none.
@@ -387,6 +406,7 @@ struct p2m_events p2m_events(const struct p2m *p2m);
 struct p2m_unpaid p2m_unpaid(const struct p2m *p2m);
 unsigned p2m_max_order(const struct p2m *p2m);
 bool p2m_has_candidates(const struct p2m *p2m);
+bool p2m_is_changing(const struct p2m *p2m);
 
 #define P2M_AUDIT_DETAILS 4
 

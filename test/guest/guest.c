@@ -10,6 +10,8 @@ enum { CONSOLE_WRITE = 0, SHUTDOWN = 2, SHUTDOWN_POWEROFF = 0, SHUTDOWN_CRASH = 
 enum { CURRENT_RESERVATION = 3, DOMID_SELF = 0x7ff0 };
 enum { REGISTER_VCPU_INFO = 10 };
 enum { SPLIT = 0, MERGE = 1, QUERY = 2, WRITE = 5, READ = 6 };
+enum { CHANGE = 30, CHANGE_ONE = 31, CHANGE_BACK = 32, CHANGE_FINISH = 33 };
+enum { LOG_START = 34, LOG_COLLECT = 35, LOG_SAYS = 36, LOG_STOP = 37 };
 enum { TARGET = 7, ACCOUNT = 8, HOLD = 9, TAKE = 10, HELD = 11 };
 
 #define FAILURES_SAID 8
@@ -123,6 +125,50 @@ struct view host_view(uint64_t gfn)
                           .type = value >> 8 & 0xff,
                           .accessed = value >> 16 & 1,
                           .dirty = value >> 17 & 1 };
+}
+
+int64_t host_change(uint64_t gfn, uint64_t end, struct change change)
+{
+    uint64_t types = (uint64_t)change.from << 40 | (uint64_t)change.to << 48;
+
+    return hypercall(TEST_CALL, CHANGE, gfn, end | types);
+}
+
+int64_t host_change_one(uint64_t gfn, struct change change)
+{
+    uint64_t types = (uint64_t)change.from << 40 | (uint64_t)change.to << 48;
+
+    return hypercall(TEST_CALL, CHANGE_ONE, gfn, types);
+}
+
+int64_t host_change_back(void)
+{
+    return hypercall(TEST_CALL, CHANGE_BACK, 0, 0);
+}
+
+int64_t host_change_finish(void)
+{
+    return hypercall(TEST_CALL, CHANGE_FINISH, 0, 0);
+}
+
+int64_t host_log_start(enum log mode, unsigned grain)
+{
+    return hypercall(TEST_CALL, LOG_START, mode, grain);
+}
+
+int64_t host_log_collect(void)
+{
+    return hypercall(TEST_CALL, LOG_COLLECT, 0, 0);
+}
+
+bool host_log_says(uint64_t index)
+{
+    return hypercall(TEST_CALL, LOG_SAYS, index, 0) == 1;
+}
+
+int64_t host_log_stop(void)
+{
+    return hypercall(TEST_CALL, LOG_STOP, 0, 0);
 }
 
 bool host_has_merged(uint64_t gfn, unsigned order)

@@ -55,7 +55,15 @@ uint64_t host_held(unsigned index);
 int64_t host_take(void);
 
 /* What the map says of this frame. */
-enum { TYPE_INVALID = 0, TYPE_RAM = 1, TYPE_SPECIAL = 4, TYPE_POD = 5, TYPE_HELD = 7 };
+enum {
+    TYPE_INVALID = 0,
+    TYPE_RAM = 1,
+    TYPE_RAM_RO = 2,
+    TYPE_SPECIAL = 4,
+    TYPE_POD = 5,
+    TYPE_HELD = 7,
+    TYPE_LOGDIRTY = 10
+};
 struct view {
     unsigned order;
     unsigned type;
@@ -63,6 +71,24 @@ struct view {
     bool dirty;
 };
 struct view host_view(uint64_t gfn);
+
+/* Types change under the guest's feet: of a range, of one frame, of all RAM to read-only and back;
+ * and what is pending is carried out everywhere (0: nothing was). */
+struct change {
+    unsigned from, to;
+};
+int64_t host_change(uint64_t gfn, uint64_t end, struct change change);
+int64_t host_change_one(uint64_t gfn, struct change change);
+int64_t host_change_back(void);
+int64_t host_change_finish(void);
+
+/* The host notes what is written, in pieces of 4 KB or 2 MB; says how many were since it was asked
+ * last; whether this one was. */
+enum log { LOG_WRITES = 1, LOG_DIRTY_BITS = 2 };
+int64_t host_log_start(enum log mode, unsigned grain);
+int64_t host_log_collect(void);
+bool host_log_says(uint64_t index);
+int64_t host_log_stop(void);
 
 /* This vector's handler from now on: code of the guest's own that ends in IRETQ, or goes elsewhere. */
 #define VECTORS 256

@@ -45,6 +45,13 @@ static void a_table_permits_everything_and_sets_nothing_reserved(void **state)
     assert_int_equal(ept_format.superpage, LARGE);
 }
 
+/* Bits 7 to 3 are reserved in an entry that names a table. */
+static void a_table_that_waits_is_a_misconfiguration(void **state)
+{
+    (void)state;
+    assert_int_equal(ept_format.pending, READ | WRITE | EXECUTE | 7u << 3);
+}
+
 static void accessed_and_dirty_are_bits_8_and_9(void **state)
 {
     (void)state;
@@ -75,6 +82,7 @@ int main(void)
         cmocka_unit_test(every_right_has_its_bits),
         cmocka_unit_test(what_would_be_a_misconfiguration_has_none),
         cmocka_unit_test(a_table_permits_everything_and_sets_nothing_reserved),
+        cmocka_unit_test(a_table_that_waits_is_a_misconfiguration),
         cmocka_unit_test(accessed_and_dirty_are_bits_8_and_9),
         cmocka_unit_test(types_become_whole_entries),
     };

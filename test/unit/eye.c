@@ -83,17 +83,29 @@ static void marks_are_counted_by_size_and_are_no_runs(void **state)
     struct result result;
 
     put(image, PDPT, 1, POD);
-    put(image, PDPT, 2, POD | RECALCULATE);
+    put(image, PDPT, 2, POD);
     put(image, PD, 1, POD);
     put(image, PT, 1, POD);
     put(image, PT, 2, BROKEN);
-    put(image, PT, 3, RECALCULATE);
     result = look_sound(image);
     assert_int_equal(number(&result, "pod_1g"), 2);
     assert_int_equal(number(&result, "pod_2m"), 1);
     assert_int_equal(number(&result, "pod_4k"), 1);
     assert_int_equal(number(&result, "broken"), 1);
     assert_int_equal(number(&result, "runs"), 0);
+    cJSON_Delete(result.json);
+}
+
+static void what_waits_for_a_change_of_type_is_seen_as_it_is(void **state)
+{
+    struct image *image = *state;
+    struct result result;
+
+    put_leaf(image, PT, 1, RAM_RW | (64 * KB));
+    put(image, PD, 0, PT | RECALCULATE | image->bits->waiting);
+    put(image, ROOT, 0, PDPT | RECALCULATE | image->bits->waiting);
+    result = look_sound(image);
+    assert_int_equal(number(&result, "ram_4k"), 1);
     cJSON_Delete(result.json);
 }
 
@@ -236,6 +248,7 @@ static const struct CMUnitTest tests[] = {
     BOTH(a_hole_a_jump_and_a_change_of_type_start_a_run),
     BOTH(marks_are_counted_by_size_and_are_no_runs),
     BOTH(memory_whose_writes_are_held_off_is_ram),
+    BOTH(what_waits_for_a_change_of_type_is_seen_as_it_is),
     BOTH(ram_that_nobody_has_accessed_is_counted_in_frames),
     BOTH(special_pages_and_devices_are_no_ram),
     BOTH(tables_above_4g_are_found),

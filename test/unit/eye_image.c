@@ -15,8 +15,8 @@
 
 #include "eye_image.h"
 
-const struct bits npt = { "npt", 0x07, 0x07, 0x60 };
-const struct bits ept = { "ept", 0x07, 0x37, 0x300 }; /* 6 in 5:3 is write-back */
+const struct bits npt = { "npt", 0x07, 0x03, 0x07, 0x60 };  /* U clear: the walk is a user's */
+const struct bits ept = { "ept", 0x07, 0x3f, 0x37, 0x300 }; /* 6 in 5:3 is write-back */
 
 static const char *eye_path;
 

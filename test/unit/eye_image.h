@@ -48,7 +48,8 @@
 
 struct bits {
     const char *name;
-    uint64_t table, leaf, accessed_dirty;
+    uint64_t table, waiting, leaf,
+        accessed_dirty; /* waiting: a table that a change of type stops */
 };
 
 struct image {

@@ -100,6 +100,18 @@ static void writable_read_only_memory_is_seen(void **state)
     expect_problem(*state, "memory that must not be written is writable");
 }
 
+static void a_table_that_waits_for_a_change_of_type_and_stops_nobody_is_seen(void **state)
+{
+    put_table(*state, PD, 0, PT | RECALCULATE);
+    expect_problem(*state, "types are still to change below, and the processor is not stopped");
+}
+
+static void a_mark_that_waits_for_anything_is_seen(void **state)
+{
+    put(*state, PT, 1, POD | RECALCULATE);
+    expect_problem(*state, "not present, but more than a mark is left in it");
+}
+
 static void writable_memory_whose_writes_are_held_off_is_seen(void **state)
 {
     put_leaf(*state, PT, 1, RAM_HELD | (64 * KB));
@@ -257,6 +269,8 @@ static const struct CMUnitTest tests[] = {
     BOTH(a_leaf_without_a_type_is_seen),
     BOTH(a_leaf_of_an_unknown_type_is_seen),
     BOTH(writable_read_only_memory_is_seen),
+    BOTH(a_table_that_waits_for_a_change_of_type_and_stops_nobody_is_seen),
+    BOTH(a_mark_that_waits_for_anything_is_seen),
     BOTH(writable_memory_whose_writes_are_held_off_is_seen),
     BOTH(a_mark_that_is_moving_is_seen),
     BOTH(an_address_left_in_a_mark_is_seen),

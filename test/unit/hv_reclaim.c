@@ -13,6 +13,7 @@
 
 #include "flush.h"
 #include "reclaim.h"
+#include "types.h"
 
 #define MB           (1u << 20)
 #define BATCHES_MOST 1000u
@@ -42,6 +43,11 @@ struct p2m_locked p2m_lock(struct p2m *p2m)
 void p2m_unlock(struct p2m_locked locked)
 {
     assert_ptr_equal(locked.p2m, &domain.p2m);
+}
+
+void types_finish(struct domain *of)
+{
+    assert_ptr_equal(of, &domain);
 }
 
 void flush_settle(struct domain *of, struct p2m_debt *debt)

@@ -20,6 +20,7 @@
 #include "frames.h"
 #include "guest_memory.h"
 #include "lib.h"
+#include "types.h"
 #include "upkeep.h"
 
 #define MOVES_MOST 10000u
@@ -60,6 +61,12 @@ struct p2m_entry p2m_get_entry(struct p2m_walking walking, gfn_t gfn)
 enum p2m_class p2m_type_class(enum p2m_type type)
 {
     return type == P2M_RAM_RW ? P2M_CLASS_RAM : P2M_CLASS_NONE;
+}
+
+bool types_step(struct domain *of)
+{
+    assert_ptr_equal(of, &domain);
+    return false;
 }
 
 bool p2m_has_candidates(const struct p2m *p2m)

@@ -41,6 +41,7 @@ static void a_table_permits_everything(void **state)
 {
     (void)state;
     assert_int_equal(npt_format.table, P | RW | US);
+    assert_int_equal(npt_format.pending, P | RW); /* the walk is a user's, and is stopped */
     assert_int_equal(npt_format.present, P);
     assert_int_equal(npt_format.superpage, PS);
 }

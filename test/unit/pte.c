@@ -64,7 +64,7 @@ static void pieces_follow_each_other_and_keep_every_bit(void **state)
 static void pieces_of_marks_are_the_mark(void **state)
 {
     const struct pt_format *format = format_of(*state);
-    uint64_t mark = entry_make(format, INVALID_MFN, P2M_POD, 2) | PTE_RECALCULATE;
+    uint64_t mark = entry_make(format, INVALID_MFN, P2M_POD, 2);
 
     assert_int_equal(entry_piece(format, mark, 2, 300), mark);
     assert_int_equal(entry_piece(format, 0, 2, 300), 0);
@@ -83,7 +83,7 @@ static void leaves_join_where_the_frames_go_on(void **state)
         assert_true(entry_joins(format, first | format->dirty, second | format->accessed, level));
         assert_false(entry_joins(format, second, first, level));
         assert_false(entry_joins(format, first, first, level));
-        assert_false(entry_joins(format, first, second | PTE_RECALCULATE, level));
+        assert_true(entry_joins(format, first, second | PTE_WRITTEN, level));
         assert_false(
             entry_joins(format, first, entry_make(format, next, P2M_RAM_RO, level), level));
         assert_false(entry_joins(format, first, 0, level));

@@ -20,6 +20,7 @@
 #include "test_calls.h"
 #include "test_calls_oracle.h"
 #include "test_processors.h"
+#include "test_types.h"
 #include "xen_abi.h"
 
 #define CALLS 64u
@@ -68,12 +69,12 @@ bool guest_copy_to(struct domain *of, uint64_t physical, const void *from, size_
 { (void)of, (void)physical, (void)from, (void)size; NOT_REACHED }
 int64_t test_processors_call(struct vcpu *of, uint64_t operation, uint64_t number, uint64_t value)
 { (void)of, (void)operation, (void)number, (void)value; NOT_REACHED }
+int64_t test_types_call(struct domain *of, uint64_t operation, gfn_t gfn, uint64_t value)
+{ (void)of, (void)operation, (void)gfn, (void)value; NOT_REACHED }
 int64_t hypercall_map_error(enum p2m_error error) { (void)error; NOT_REACHED }
 enum p2m_error target_set(struct domain *of, uint64_t frames)
 { (void)of, (void)frames; NOT_REACHED }
 void print(const char *text, ...) { (void)text; NOT_REACHED }
-int64_t test_processors_call(struct vcpu *of, uint64_t operation, uint64_t number, uint64_t value)
-{ (void)of, (void)operation, (void)number, (void)value; NOT_REACHED }
 /* clang-format on */
 
 /* ---- claims --------------------------------------------------------------------------------- */

@@ -31,6 +31,7 @@ static void classes_are_as_documented(void **state)
     assert_int_equal(p2m_type_class(P2M_RAM_RO), P2M_CLASS_RAM);
     assert_int_equal(p2m_type_class(P2M_RAM_HELD), P2M_CLASS_RAM);
     assert_int_equal(p2m_type_class(P2M_RAM_COPIED), P2M_CLASS_RAM);
+    assert_int_equal(p2m_type_class(P2M_RAM_LOGDIRTY), P2M_CLASS_RAM);
     assert_int_equal(p2m_type_class(P2M_MMIO), P2M_CLASS_OTHER);
     assert_int_equal(p2m_type_class(P2M_SPECIAL), P2M_CLASS_OTHER);
     assert_int_equal(p2m_type_class(P2M_POD), P2M_CLASS_MARKER);
@@ -44,6 +45,7 @@ static void rights_are_as_documented(void **state)
     assert_int_equal(p2m_type_rights(P2M_RAM_RO), P2M_READ | P2M_EXECUTE);
     assert_int_equal(p2m_type_rights(P2M_RAM_HELD), P2M_READ | P2M_EXECUTE);
     assert_int_equal(p2m_type_rights(P2M_RAM_COPIED), P2M_READ | P2M_EXECUTE);
+    assert_int_equal(p2m_type_rights(P2M_RAM_LOGDIRTY), P2M_READ | P2M_EXECUTE);
     assert_int_equal(p2m_type_rights(P2M_MMIO), P2M_READ | P2M_WRITE);
     assert_int_equal(p2m_type_rights(P2M_SPECIAL), P2M_READ | P2M_WRITE);
     assert_int_equal(p2m_type_rights(P2M_INVALID), 0);
