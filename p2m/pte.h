@@ -92,6 +92,12 @@ static inline pte_t *table_entries(const struct p2m *p2m, mfn_t table)
     return (pte_t *)((char *)p2m->config.direct_map + (table.mfn << FRAME_SHIFT));
 }
 
+/* The table that an entry names. */
+static inline pte_t *entry_table(const struct p2m *p2m, uint64_t entry)
+{
+    return (pte_t *)((char *)p2m->config.direct_map + (entry & PTE_ADDRESS));
+}
+
 static inline uint64_t entry_read(pte_t *entry)
 {
     return atomic_load_explicit(entry, memory_order_acquire);
