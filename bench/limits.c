@@ -80,11 +80,11 @@ static volatile uint64_t read_bits;
 static void read_plain(char *memory)
 {
     const uint64_t *words = (const uint64_t *)memory;
+    uint64_t at = 0;
 
-    for (uint64_t i = 0; i < STREAM / sizeof(*words); i++)
-        if (words[i] == 0)
-            break;
-    read_bits = words[0];
+    while (at < STREAM / sizeof(*words) && words[at] != 0)
+        at++;
+    read_bits = at;
 }
 
 __attribute__((target("avx2"))) static void read_vector(char *memory)
