@@ -8,8 +8,10 @@
 
 #include <stddef.h>
 
+#include "debt.h"
 #include "grant.h"
 #include "hold.h"
+#include "table.h"
 #include "walk.h"
 
 void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order)
@@ -285,10 +287,12 @@ static enum p2m_error map_block(struct p2m_locked locked, struct pod *pod,
                                 const struct pod_grant *grant)
 {
     struct p2m_mapping mapping = { grant->mfn, grant->order, P2M_RAM_RW };
-    struct p2m_debt none = P2M_NO_DEBT;
+    struct p2m_debt none;
     bool in_debt = is_in_debt(pod);
-    enum p2m_error error = p2m_set_entry(locked, grant->gfn, mapping, &none);
+    enum p2m_error error;
 
+    debt_clear(&none);
+    error = p2m_set_entry(locked, grant->gfn, mapping, &none);
     if (error != P2M_OK)
         return error;
     pod->events.populates[order_size(grant->order)]++;
