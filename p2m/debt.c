@@ -44,7 +44,7 @@ static struct p2m_frames frames_of(const struct p2m *p2m, uint64_t leaf, unsigne
 void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot,
                     const struct p2m_change *change)
 {
-    struct p2m_counts counts = entry_counts(p2m, change->old, slot.level);
+    struct p2m_counts counts;
     struct p2m_owed owed = {
         .gfn = level_base(slot.gfn, slot.level),
         .order = level_order(slot.level),
@@ -64,6 +64,7 @@ void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot,
     default:
         return; /* no processor keeps what is not present */
     }
+    counts = entry_counts(p2m, change->old, slot.level);
     debt_add(p2m, debt, &owed, &counts);
 }
 
@@ -233,6 +234,6 @@ enum p2m_error p2m_pay(struct p2m_locked locked, struct p2m_debt *debt)
         debt->paid++;
         debt->place = (struct p2m_place){ .is_begun = false };
     }
-    *debt = P2M_NO_DEBT;
+    debt_clear(debt);
     return P2M_OK;
 }

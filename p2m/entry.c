@@ -12,15 +12,18 @@
 
 /* ---- counts --------------------------------------------------------------------------------- */
 
+static bool is_table(const struct p2m *p2m, uint64_t entry, unsigned level)
+{
+    return entry_kind(p2m->config.format, entry, level) == ENTRY_TABLE;
+}
+
 /* The record's counter that an entry moves, or NULL for an empty one. */
 static uint16_t *info_counter(const struct p2m *p2m, struct p2m_table_info *info, uint64_t entry,
                               unsigned level)
 {
-    enum entry_kind kind = entry_kind(p2m->config.format, entry, level);
-
-    if (kind == ENTRY_EMPTY)
+    if (entry == 0)
         return NULL;
-    if (kind == ENTRY_TABLE)
+    if (is_table(p2m, entry, level))
         return &info->tables;
     switch (p2m_type_class(entry_type(entry))) {
     case P2M_CLASS_RAM:
@@ -29,6 +32,21 @@ static uint16_t *info_counter(const struct p2m *p2m, struct p2m_table_info *info
         return &info->markers;
     default:
         return &info->other;
+    }
+}
+
+/* The map's counter that a leaf or a mark moves, or NULL for an empty entry. */
+static uint64_t *counts_counter(struct p2m_counts *counts, uint64_t entry, unsigned level)
+{
+    switch (p2m_type_class(entry_type(entry))) {
+    case P2M_CLASS_NONE:
+        return NULL;
+    case P2M_CLASS_RAM:
+        return &counts->ram[level];
+    case P2M_CLASS_MARKER:
+        return &counts->markers[level];
+    default:
+        return &counts->other[level];
     }
 }
 
@@ -63,43 +81,62 @@ static struct p2m_counts table_counts(const struct p2m *p2m, mfn_t table, unsign
 struct p2m_counts entry_counts(const struct p2m *p2m, uint64_t entry, unsigned level)
 {
     struct p2m_counts counts = { .tables = 0 };
-    struct p2m_table_info one = { 0 };
-    uint16_t *counter;
+    uint64_t *counter;
 
-    if (entry_kind(p2m->config.format, entry, level) == ENTRY_TABLE)
+    if (is_table(p2m, entry, level))
         return table_counts(p2m, entry_mfn(entry), level - 1);
-    counter = info_counter(p2m, &one, entry, level);
-    if (counter) {
+    counter = counts_counter(&counts, entry, level);
+    if (counter)
         ++*counter;
-        counts_add_table(&counts, &one, level);
-        counts.tables = 0;
-    }
     return counts;
 }
 
-static void counts_move(struct p2m_counts *counts, const struct p2m_counts *less,
-                        const struct p2m_counts *more)
+/* What hangs below an entry comes or goes; times is 1, or minus 1. */
+static void counts_add(struct p2m_counts *counts, const struct p2m_counts *below, uint64_t times)
 {
     for (unsigned size = 0; size < ORDER_SIZES; size++) {
-        counts->ram[size] += more->ram[size] - less->ram[size];
-        counts->markers[size] += more->markers[size] - less->markers[size];
-        counts->other[size] += more->other[size] - less->other[size];
+        counts->ram[size] += below->ram[size] * times;
+        counts->markers[size] += below->markers[size] * times;
+        counts->other[size] += below->other[size] * times;
     }
-    counts->tables += more->tables - less->tables;
+    counts->tables += below->tables * times;
 }
 
-/* How many of the entry's two neighbours it would join if it were `entry`. */
-static unsigned joined_at(const struct p2m *p2m, struct slot slot, uint64_t entry)
+static void counts_move(struct p2m *p2m, uint64_t entry, unsigned level, uint64_t times)
+{
+    uint64_t *counter;
+
+    if (is_table(p2m, entry, level)) {
+        struct p2m_counts below = table_counts(p2m, entry_mfn(entry), level - 1);
+
+        counts_add(&p2m->counts, &below, times);
+        return;
+    }
+    counter = counts_counter(&p2m->counts, entry, level);
+    if (counter)
+        *counter += times;
+}
+
+/* How many more of the entry's two neighbours it joins as `new` than as `old`. */
+static unsigned joined_more(const struct p2m *p2m, struct slot slot, uint64_t old, uint64_t new)
 {
     const struct pt_format *format = p2m->config.format;
-    pte_t *entries = table_entries(p2m, slot.table);
-    unsigned index = level_index(slot.gfn, slot.level), joined = 0;
+    pte_t *entry = slot_entry(p2m, slot);
+    unsigned index = level_index(slot.gfn, slot.level), more = 0;
 
-    if (index > 0)
-        joined += entry_joins(format, entry_read(&entries[index - 1]), entry, slot.level);
-    if (index < TABLE_ENTRIES - 1)
-        joined += entry_joins(format, entry, entry_read(&entries[index + 1]), slot.level);
-    return joined;
+    if (index > 0) {
+        uint64_t before = entry_read(entry - 1);
+
+        more += entry_joins(format, before, new, slot.level);
+        more -= entry_joins(format, before, old, slot.level);
+    }
+    if (index < TABLE_ENTRIES - 1) {
+        uint64_t after = entry_read(entry + 1);
+
+        more += entry_joins(format, new, after, slot.level);
+        more -= entry_joins(format, old, after, slot.level);
+    }
+    return more;
 }
 
 static void info_move(struct p2m *p2m, struct slot slot, uint64_t old, uint64_t new)
@@ -112,7 +149,7 @@ static void info_move(struct p2m *p2m, struct slot slot, uint64_t old, uint64_t 
         --*less;
     if (more)
         ++*more;
-    info->joined += joined_at(p2m, slot, new) - joined_at(p2m, slot, old);
+    info->joined += joined_more(p2m, slot, old, new);
 }
 
 struct p2m_table_info table_recount(const struct p2m *p2m, mfn_t table, unsigned level)
@@ -140,7 +177,6 @@ bool entry_change(struct p2m *p2m, struct slot slot, uint64_t *old, uint64_t new
 {
     const struct pt_format *format = p2m->config.format;
     uint64_t settled = ~entry_volatile(format);
-    struct p2m_counts less, more;
 
     if (!atomic_compare_exchange_strong(slot_entry(p2m, slot), old, new))
         return false;
@@ -148,9 +184,8 @@ bool entry_change(struct p2m *p2m, struct slot slot, uint64_t *old, uint64_t new
         settled &= ~(format->table ^ format->pending); /* the same table, pending or not */
     if ((*old & settled) == (new &settled))
         return true;
-    less = entry_counts(p2m, *old, slot.level);
-    more = entry_counts(p2m, new, slot.level);
-    counts_move(&p2m->counts, &less, &more);
+    counts_move(p2m, *old, slot.level, UINT64_MAX);
+    counts_move(p2m, new, slot.level, 1);
     info_move(p2m, slot, *old, new);
     return true;
 }

@@ -131,19 +131,27 @@ struct p2m_entry p2m_get_entry(struct p2m_walking walking, gfn_t gfn)
     const struct p2m *p2m = walking.p2m;
     const struct pt_format *format = p2m->config.format;
     struct p2m_entry result = { .gfn = gfn, .mfn = INVALID_MFN, .type = P2M_INVALID };
-    struct slot slot;
+    const uint64_t present = format->present, superpage = format->superpage;
+    unsigned order = level_order(ROOT_LEVEL);
+    pte_t *table;
     uint64_t entry;
 
     if (gfn.gfn >= FRAMES_END)
         return result;
-    slot = table_find(p2m, gfn, 0);
-    entry = entry_read(slot_entry(p2m, slot));
-    result.order = level_order(slot.level);
+    ASSERT(mfn_is_valid(p2m->root)); /* not after p2m_destroy */
+    table = table_entries(p2m, p2m->root);
+    for (;; order -= ORDER_STEP) {
+        entry = entry_read(&table[gfn.gfn >> order & (TABLE_ENTRIES - 1)]);
+        if (!(entry & present) || order == 0 || entry & superpage)
+            break;
+        table = entry_table(p2m, entry);
+    }
+    result.order = order;
     result.type = entry_type(entry);
     if (p2m_is_changing(p2m) && result.type == p2m->pending.from && table_pending_level(p2m, gfn))
         result.type = p2m->pending.to;
-    if (entry_kind(format, entry, slot.level) == ENTRY_LEAF) {
-        result.mfn = mfn_add(entry_mfn(entry), gfn.gfn - level_base(gfn, slot.level).gfn);
+    if (entry & present) {
+        result.mfn = mfn_add(entry_mfn(entry), gfn.gfn & (order_frames(order) - 1));
         result.accessed = entry & format->accessed;
         result.dirty = entry_is_dirty(format, entry);
     }

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "debt.h"
 #include "grant.h"
 #include "policy.h"
 #include "walk.h"
@@ -197,10 +198,12 @@ static enum p2m_error map_block(struct p2m_locked locked, struct pod *pod,
                                 const struct pod_grant *grant)
 {
     struct p2m_mapping mapping = { grant->mfn, grant->order, P2M_RAM_RW };
-    struct p2m_debt none = P2M_NO_DEBT;
+    struct p2m_debt none;
     bool in_debt = is_in_debt(pod);
-    enum p2m_error error = p2m_set_entry(locked, grant->gfn, mapping, &none);
+    enum p2m_error error;
 
+    debt_clear(&none);
+    error = p2m_set_entry(locked, grant->gfn, mapping, &none);
     if (error != P2M_OK)
         return error;
     pod->events.populates[order_size(grant->order)]++;

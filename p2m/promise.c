@@ -98,20 +98,37 @@ static bool is_empty(const struct p2m *p2m, gfn_t from, gfn_t end)
     return true;
 }
 
+/* Does the record of the region's own table say that more is there than so many frames? */
+static bool holds_more(const struct p2m *p2m, gfn_t region, uint64_t frames)
+{
+    struct slot slot = table_find(p2m, region, 0);
+    const struct p2m_table_info *info = p2m_host_table_info(p2m, slot.table);
+    uint64_t entries = (uint64_t)info->ram + info->markers + info->other;
+
+    return slot.level == 0 && entries > frames;
+}
+
+/* Would nothing be left of this region of 2 MB? */
+static bool goes_whole(const struct p2m *p2m, gfn_t region, struct gfn_range range)
+{
+    gfn_t end = gfn_add(region, order_frames(ORDER_2M));
+    gfn_t from = range.from.gfn > region.gfn ? range.from : region;
+    gfn_t to = range.end.gfn < end.gfn ? range.end : end;
+
+    return end.gfn <= p2m->config.end.gfn && !holds_more(p2m, region, to.gfn - from.gfn) &&
+           is_empty(p2m, region, from) && is_empty(p2m, to, end);
+}
+
 /* A region of 2 MB of which nothing would be left goes as a whole: as one item of the debt. */
 static struct gfn_range widen(const struct p2m *p2m, struct gfn_range range)
 {
     gfn_t first = GFN(frame_align_down(range.from.gfn, ORDER_2M));
-    gfn_t last = GFN(frame_align_down(range.end.gfn + order_frames(ORDER_2M) - 1, ORDER_2M));
-    bool from_first = is_empty(p2m, first, range.from);
-    bool to_last = last.gfn <= p2m->config.end.gfn && is_empty(p2m, range.end, last);
+    gfn_t last = GFN(frame_align_down(range.end.gfn - 1, ORDER_2M));
 
-    if (last.gfn - first.gfn == order_frames(ORDER_2M) && !(from_first && to_last))
-        return range;
-    if (from_first)
+    if (goes_whole(p2m, first, range))
         range.from = first;
-    if (to_last)
-        range.end = last;
+    if (goes_whole(p2m, last, range))
+        range.end = gfn_add(last, order_frames(ORDER_2M));
     return range;
 }
 

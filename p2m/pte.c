@@ -24,18 +24,3 @@ uint64_t entry_piece(const struct pt_format *format, uint64_t entry, unsigned le
     entry += (uint64_t)index << (level_order(level - 1) + FRAME_SHIFT);
     return level == 1 ? entry & ~format->superpage : entry;
 }
-
-bool entry_joins(const struct pt_format *format, uint64_t entry, uint64_t next, unsigned level)
-{
-    uint64_t alike = ~(entry_volatile(format) | PTE_ADDRESS);
-
-    switch (entry_kind(format, entry, level)) {
-    case ENTRY_TABLE:
-        return false;
-    case ENTRY_LEAF:
-        return !((entry ^ next) & alike) &&
-               entry_mfn(next).mfn == entry_mfn(entry).mfn + order_frames(level_order(level));
-    default:
-        return entry == next;
-    }
-}

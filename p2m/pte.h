@@ -102,12 +102,27 @@ uint64_t entry_make(const struct pt_format *format, mfn_t mfn, enum p2m_type typ
 uint64_t entry_piece(const struct pt_format *format, uint64_t entry, unsigned level,
                      unsigned index);
 
-/* Does `next`, one index up at this level, go on where `entry` ends, in every respect alike? */
-bool entry_joins(const struct pt_format *format, uint64_t entry, uint64_t next, unsigned level);
+/* Does `next`, one index up at this level, go on where `entry` ends, in every respect alike? Marks
+ * have no address; tables never join. */
+static inline bool entry_joins(const struct pt_format *format, uint64_t entry, uint64_t next,
+                               unsigned level)
+{
+    uint64_t step = entry & format->present ? (uint64_t)FRAME_SIZE << level_order(level) : 0;
+    uint64_t distance = (next & PTE_ADDRESS) - (entry & PTE_ADDRESS);
+
+    return !((entry ^ next) & ~(entry_volatile(format) | PTE_ADDRESS)) && distance == step &&
+           entry_kind(format, entry, level) != ENTRY_TABLE;
+}
 
 static inline pte_t *table_entries(const struct p2m *p2m, mfn_t table)
 {
     return (pte_t *)((char *)p2m->config.direct_map + (table.mfn << FRAME_SHIFT));
+}
+
+/* The table that an entry names. */
+static inline pte_t *entry_table(const struct p2m *p2m, uint64_t entry)
+{
+    return (pte_t *)((char *)p2m->config.direct_map + (entry & PTE_ADDRESS));
 }
 
 static inline uint64_t entry_read(pte_t *entry)
