@@ -84,7 +84,8 @@ void guest_hand(struct guest *guest, mfn_t mfn, unsigned order)
 void guest_settle(struct guest *guest)
 {
     p2m_end_settle(&guest->p2m, p2m_begin_settle(&guest->p2m));
-    p2m_pay(guest->locked, &guest->debt);
+    while (p2m_pay(guest->locked, &guest->debt) == P2M_AGAIN)
+        ;
     pod_trim(guest->locked, &guest->pod);
 }
 

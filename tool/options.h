@@ -40,7 +40,7 @@ struct options {
     const char *fragment;  /* NULL, "2m", "4k" */
     const char *max_order; /* NULL, "1g", "2m", "4k" */
     const char *pod_max_order;
-    uint32_t cpus;     /* of the emulated machine */
+    uint32_t cpus; /* of the emulated machine */
     const char *pod_debt_order;
     uint32_t patience; /* seconds that the guest may wait for memory */
     enum balloon balloon;
