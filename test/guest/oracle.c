@@ -50,7 +50,7 @@ void move_house(void)
  */
 static void keep_in_pieces(enum type type)
 {
-    struct place first = { GB + MB, ORDER_4K, type }, last = { GB + 35 * MB, ORDER_4K, type };
+    struct place first = { GB + MB, ORDER_4K, type }, last = { GB + 37 * MB, ORDER_4K, type };
 
     place_set(&first);
     place_set(&last);
@@ -63,6 +63,7 @@ void test(void)
     keep_in_pieces(RAM_RO);
     ask_slot();
     ask_live();
+    ask_changes();
     ask_wrong();
     ask_walks();
     ask_streets();

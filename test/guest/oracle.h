@@ -60,7 +60,20 @@ void host_plant(uint64_t address, uint64_t value);
 
 /* ---- what the map holds --------------------------------------------------------------------- */
 
-enum type { INVALID, RAM_RW, RAM_RO, MMIO, SPECIAL, POD, BROKEN, HELD, COPIED, MOVING, TYPES };
+enum type {
+    INVALID,
+    RAM_RW,
+    RAM_RO,
+    MMIO,
+    SPECIAL,
+    POD,
+    BROKEN,
+    HELD,
+    COPIED,
+    MOVING,
+    LOGDIRTY,
+    TYPES
+};
 
 struct type_meaning {
     const char *name;
@@ -94,6 +107,7 @@ struct fault {
 struct manual {
     uint64_t accessed, dirty;
     uint64_t table;     /* an entry that names a new table; but its address */
+    uint64_t pending;   /* one at which the processor stops, present all the same */
     uint64_t code_mask; /* of a fault's code; the rest is not defined */
     bool blind;         /* of a malformed entry's fault only the address is told */
     uint64_t (*leaf)(const struct place *place); /* but address, A, D, and software's bits */
@@ -130,6 +144,7 @@ void ask_accesses(const struct place *own, const struct place *next);
 void ask_streets(void);
 void ask_slot(void);
 void ask_live(void);
+void ask_changes(void);
 void ask_wrong(void);
 void ask_walks(void);
 

@@ -18,6 +18,7 @@ const struct type_meaning types[TYPES] = {
     [HELD]    = { "ram_held",   READ | FETCH },
     [COPIED]  = { "ram_copied", READ | FETCH },
     [MOVING]  = { "pod_moving", 0 },
+    [LOGDIRTY] = { "ram_logdirty", READ | FETCH },
 };
 /* clang-format on */
 
@@ -58,7 +59,8 @@ static uint64_t amd_code(const struct fault *fault)
 
 static const struct manual amd = { .accessed = 1ull << 5,
                                    .dirty = 1ull << 6,
-                                   .table = 0x7, /* P, W, U */
+                                   .table = 0x7,   /* P, W, U */
+                                   .pending = 0x3, /* no U: every nested walk is a user's */
                                    .code_mask = ~0ull,
                                    .leaf = amd_leaf,
                                    .code = amd_code };
@@ -91,6 +93,7 @@ static uint64_t intel_code(const struct fault *fault)
 static const struct manual intel = { .accessed = 1ull << 8,
                                      .dirty = 1ull << 9,
                                      .table = 0x7,       /* R, W, X */
+                                     .pending = 0x3f,    /* and a memory type, reserved here */
                                      .code_mask = 0x1bf, /* bit 6 is another mode's */
                                      .leaf = intel_leaf,
                                      .code = intel_code,

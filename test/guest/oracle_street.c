@@ -185,6 +185,7 @@ void ask_accesses(const struct place *own, const struct place *next)
 static const enum type street[] = {
     RAM_RW,  RAM_RO, SPECIAL, RAM_RW, HELD,   MMIO,    COPIED, RAM_RW,
     INVALID, RAM_RW, POD,     RAM_RO, BROKEN, SPECIAL, MOVING, HELD,
+    LOGDIRTY,
 };
 /* clang-format on */
 #define HOUSES (sizeof(street) / sizeof(street[0]))
@@ -273,6 +274,7 @@ void ask_slot(void)
         { RAM_RW,  RAM_RW  }, { RAM_RW, RAM_RO  }, { RAM_RW, INVALID }, { RAM_RO, SPECIAL },
         { SPECIAL, HELD    }, { HELD,   RAM_RW  }, { COPIED, MMIO    }, { MMIO,   COPIED  },
         { INVALID, RAM_RW  }, { POD,    RAM_RW  }, { BROKEN, RAM_RW  }, { MOVING, RAM_RW  },
+        { LOGDIRTY, RAM_RW },
     };
     /* clang-format on */
     struct place slot = { 0, ORDER_1G, RAM_RW };
