@@ -138,6 +138,12 @@ static int64_t take(struct domain *domain)
     return (int64_t)frames;
 }
 
+void test_calls_end(struct domain *domain)
+{
+    (void)take(domain);
+    test_processors_end(domain);
+}
+
 /* ---- dispatch ------------------------------------------------------------------------------- */
 
 int64_t test_call(struct vcpu *vcpu, uint64_t operation, uint64_t number, uint64_t value)

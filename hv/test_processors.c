@@ -97,10 +97,9 @@ static int64_t remap(struct domain *domain, uint64_t operation, gfn_t gfn, uint6
     return error;
 }
 
-static int64_t settle(struct domain *domain)
+void test_processors_end(struct domain *domain)
 {
     flush_settle(domain, &stale);
-    return 0;
 }
 
 static int64_t flush(struct domain *domain)
@@ -139,7 +138,8 @@ int64_t test_processors_call(struct vcpu *vcpu, uint64_t operation, uint64_t num
     case TEST_STALE:
         return remap(domain, operation, GFN(number), value);
     case TEST_SETTLE:
-        return settle(domain);
+        test_processors_end(domain);
+        return 0;
     case TEST_FLUSH:
         return flush(domain);
     default:

@@ -30,4 +30,7 @@ enum test_processors_call {
 int64_t test_processors_call(struct vcpu *vcpu, uint64_t operation, uint64_t number,
                              uint64_t value);
 
+/* test_processors_end - no vCPU runs any more: what TEST_STALE left is settled. */
+void test_processors_end(struct domain *domain);
+
 #endif

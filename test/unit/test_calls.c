@@ -69,6 +69,7 @@ bool guest_copy_to(struct domain *of, uint64_t physical, const void *from, size_
 { (void)of, (void)physical, (void)from, (void)size; NOT_REACHED }
 int64_t test_processors_call(struct vcpu *of, uint64_t operation, uint64_t number, uint64_t value)
 { (void)of, (void)operation, (void)number, (void)value; NOT_REACHED }
+void test_processors_end(struct domain *of) { (void)of; NOT_REACHED }
 int64_t test_types_call(struct domain *of, uint64_t operation, gfn_t gfn, uint64_t value)
 { (void)of, (void)operation, (void)gfn, (void)value; NOT_REACHED }
 int64_t hypercall_map_error(enum p2m_error error) { (void)error; NOT_REACHED }
