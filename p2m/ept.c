@@ -22,7 +22,7 @@
 /* Writable without readable is a misconfiguration, and execute-only needs a capability. */
 const struct pt_format ept_format = {
     .name = "ept",
-    .present = EPT_R | EPT_W | EPT_X,
+    .present = EPT_R, /* to the processor any of R, W, X; but no row and no table is without R */
     .superpage = EPT_PS,
     .table = EPT_R | EPT_W | EPT_X,
     .pending = EPT_R | EPT_W | EPT_X | EPT_TYPE, /* a misconfiguration */
