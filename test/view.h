@@ -39,7 +39,7 @@ void view_take(struct view *view, const struct processor *processor);
 bool view_is_same(const struct view *a, const struct view *b);
 
 /* The first guest frame that `now` translates neither as `before` does nor as `after`; or
- * UINT64_MAX. Where `before` stops every walk, what was meant to be found, `meant`, may be found. */
+ * UINT64_MAX. Where `before` stops every walk, what was meant to be found there may be found. */
 gfn_t view_find_mixture(const struct view *before, const struct view *now, const struct view *after,
                         const struct view *meant);
 
