@@ -73,6 +73,16 @@ static bool is_malformed_intel(uint64_t entry, unsigned level)
     return entry & (BIT(3) | BIT(4) | BIT(5) | BIT(6));
 }
 
+/* A table's entry that would be well-formed, and gives all rights, but for a memory type that there
+ * is not: one that somebody means to be found. AMD has a bit for that, U. */
+static bool is_stopped_intel(const struct processor *processor, uint64_t entry, unsigned level)
+{
+    uint64_t type = BIT(3) | BIT(4) | BIT(5);
+
+    return processor->maker == MAKER_INTEL && !is_leaf(entry, level) && (entry & type) == type &&
+           !(entry & BIT(6)) && (entry & ALL) == ALL;
+}
+
 static bool is_malformed(const struct processor *processor, uint64_t entry, unsigned level)
 {
     if (level == 4 && entry & IS_LARGE)
@@ -91,6 +101,7 @@ struct walker {
     unsigned level;
     unsigned rights;
     bool accessed;
+    bool beyond;               /* what is stopped: to look, not to walk */
     _Atomic uint64_t *path[5]; /* by level; NULL where a cached entry was used */
 };
 
@@ -114,8 +125,11 @@ static struct processor_translation walk(const struct processor *processor, stru
     for (;; walker->level--) {
         uint64_t entry;
 
-        if (!memory_is_table(MFN(walker->table >> FRAME_SHIFT)))
-            return fault(ANSWER_LOST);
+        if (!memory_is_table(MFN(walker->table >> FRAME_SHIFT))) {
+            found = fault(ANSWER_LOST);
+            found.order = level_bits(walker->level + 1);
+            return found;
+        }
         walker->path[walker->level] = entry_at(processor, walker);
         entry = *walker->path[walker->level];
         if (!is_present(processor, entry)) {
@@ -123,7 +137,9 @@ static struct processor_translation walk(const struct processor *processor, stru
             found.order = level_bits(walker->level);
             return found;
         }
-        if (is_malformed(processor, entry, walker->level))
+        if (walker->beyond && is_stopped_intel(processor, entry, walker->level))
+            walker->rights = 0;
+        else if (is_malformed(processor, entry, walker->level))
             return fault(ANSWER_MALFORMED);
         walker->rights &= rights_of(processor, entry);
         walker->accessed = walker->accessed && entry & accessed_bit(processor);
@@ -161,8 +177,10 @@ struct processor_translation processor_look_along(const struct processor *proces
                                                   mfn_t table[PROCESSOR_LEVELS + 1])
 {
     struct walker walker = walk_from_root(processor, gfn);
-    struct processor_translation found = walk(processor, &walker, 0);
+    struct processor_translation found;
 
+    walker.beyond = true;
+    found = walk(processor, &walker, 0);
     for (unsigned level = 1; level <= PROCESSOR_LEVELS; level++) {
         const char *at = (const char *)walker.path[level];
 

@@ -27,7 +27,7 @@ enum processor_answer {
 struct processor_translation {
     enum processor_answer answer;
     mfn_t mfn;
-    unsigned order;  /* of ANSWER_NOT_PRESENT, too: so much is not */
+    unsigned order;  /* of ANSWER_NOT_PRESENT and ANSWER_LOST, too: so much is not there */
     unsigned rights; /* ACCESS_READ | ACCESS_WRITE | ACCESS_EXECUTE */
     bool accessed;   /* every entry on the path has A */
     bool dirty;
@@ -72,7 +72,8 @@ struct processor_translation processor_load(struct processor *processor, gfn_t g
 /* What the tables say, from the root; changes neither the tables nor the caches. */
 struct processor_translation processor_look(const struct processor *processor, gfn_t gfn);
 
-/* The same, and the table pages that it was read from, by level, 4 to 1; INVALID_MFN for none. */
+/* The same, and the table pages that it was read from, by level, 4 to 1; INVALID_MFN for none. It
+ * looks beyond tables at which every walk is stopped on purpose: what is there has no rights. */
 #define PROCESSOR_LEVELS 4u
 struct processor_translation processor_look_along(const struct processor *processor, gfn_t gfn,
                                                   mfn_t table[PROCESSOR_LEVELS + 1]);

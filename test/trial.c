@@ -8,7 +8,7 @@
 #include "verb_cases.h"
 
 const struct verb_case *const verb_cases[] = {
-    verb_cases_map, verb_cases_cache, verb_cases_pod, verb_cases_sweep, NULL,
+    verb_cases_map, verb_cases_cache, verb_cases_pod, verb_cases_sweep, verb_cases_change, NULL,
 };
 
 const struct verb_without verbs_without[] = {
@@ -16,6 +16,7 @@ const struct verb_without verbs_without[] = {
     { "p2m_unlock", "no map is looked at" },
     { "pod_create", "nobody can see it yet" },
     { "pod_set_debt_order", "changes no map" },
+    { "p2m_current_create", "no map is looked at" },
     { "p2m_get_entry", "reads only" },
     { "p2m_audit", "reads only" },
     { "p2m_type_name", "reads only" },
@@ -32,6 +33,7 @@ const struct verb_without verbs_without[] = {
     { "p2m_unpaid", "reads only" },
     { "p2m_max_order", "reads only" },
     { "p2m_has_candidates", "reads only" },
+    { "p2m_is_changing", "reads only" },
     { "pod_cache_counts", "reads only" },
     { "pod_cache_is_aside", "reads only" },
     { "pod_cache_audit", "reads only" },
@@ -100,6 +102,12 @@ void trial_begin(struct trials *trials)
         pod_settle(f);
 }
 
+void trial_carry_out(const struct trials *trials)
+{
+    while (p2m_finish_type_change(trials->trial.f->locked, ONE_TABLE) == P2M_AGAIN)
+        ;
+}
+
 int trial_teardown(void **state)
 {
     struct fixture *f = *state;
@@ -112,11 +120,12 @@ int trial_teardown(void **state)
 unsigned trial_find_written(const struct trials *trials, struct written *written, unsigned room)
 {
     struct fixture *f = trials->trial.f;
+    mfn_t along[PROCESSOR_LEVELS + 1];
     gfn_t gfn = GFN(0);
     unsigned count = 0;
 
     while (gfn.gfn < f->config.end.gfn && count < room) {
-        struct processor_translation seen = processor_look(&f->processor, gfn);
+        struct processor_translation seen = processor_look_along(&f->processor, gfn, along);
 
         if (seen.answer == ANSWER_WALKED && seen.dirty)
             written[count++] = (struct written){ gfn, seen.mfn };
@@ -125,18 +134,21 @@ unsigned trial_find_written(const struct trials *trials, struct written *written
     return count;
 }
 
-static bool is_dirty(const struct processor *processor, const struct written *written)
+/* D, or that the engine has seen D and cleared it, for a log. */
+static bool is_dirty(const struct fixture *f, const struct written *written)
 {
-    struct processor_translation now = processor_look(processor, written->gfn);
+    mfn_t along[PROCESSOR_LEVELS + 1];
+    struct processor_translation now = processor_look_along(&f->processor, written->gfn, along);
     bool is_there = now.answer == ANSWER_WALKED && now.mfn.mfn == written->mfn.mfn;
 
-    return (is_there && now.dirty) || memory_came_back_dirty(written->mfn);
+    return (is_there && (now.dirty || get(f, written->gfn).dirty)) ||
+           memory_came_back_dirty(written->mfn);
 }
 
 void trial_expect_dirty(const struct trials *trials, const struct written *written, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        if (!is_dirty(&trials->trial.f->processor, &written[i]))
+        if (!is_dirty(trials->trial.f, &written[i]))
             TRIAL_FAIL(trials, "gfn %#lx was written, and mfn %#lx is not dirty",
                        written[i].gfn.gfn, written[i].mfn.mfn);
 }

@@ -9,6 +9,9 @@
 #ifndef TEST_TRIAL_H
 #define TEST_TRIAL_H
 
+#include "p2m/current.h"
+#include "p2m/log_dirty.h"
+
 #include "move_fixture.h"
 #include "watch.h"
 
@@ -19,13 +22,14 @@ struct trial {
     struct pod_grant grant;
     struct pod_sweep sweep;
     struct pod_move move;
+    struct p2m_current current;
 };
 
 /* Does the case make a debt, and what comes of not settling it? */
 enum owes {
     OWES_NOTHING, /* there is none: no processor keeps anything that could do harm */
     OWES,         /* something does harm */
-    OWES_IN_VAIN, /* a flush is asked for; a processor without it only faults once more */
+    OWES_IN_VAIN, /* a flush is asked for; without it a processor does nothing that it may not */
 };
 
 /* What a failed allocation comes to. */
@@ -49,6 +53,7 @@ struct verb_case {
 };
 
 #define CHANGES_MANY 600u
+#define ONE_TABLE    512u /* entries */
 
 /* NULL ends it. */
 extern const struct verb_case *const verb_cases[];
@@ -72,6 +77,9 @@ bool trials_next(struct trials *trials);
 
 /* Begin again, prepare it, settle what that left. */
 void trial_begin(struct trials *trials);
+
+/* A change of type that waits, waits no more. */
+void trial_carry_out(const struct trials *trials);
 
 /* A test, once for each format. */
 int trial_teardown(void **state);

@@ -17,5 +17,6 @@ extern const struct verb_case verb_cases_map[];
 extern const struct verb_case verb_cases_cache[];
 extern const struct verb_case verb_cases_pod[];
 extern const struct verb_case verb_cases_sweep[];
+extern const struct verb_case verb_cases_change[];
 
 #endif

@@ -107,28 +107,40 @@ static void read_at(struct reading *reading, uint64_t gfn)
     reading->frames = stretch->gfn.gfn + stretch->frames - gfn;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static bool reads_same(const struct reading *a, const struct reading *b)
 {
     return a->mfn == b->mfn && a->rights == b->rights;
 }
 
-gfn_t view_find_mixture(const struct view *before, const struct view *now, const struct view *after)
+/* Was it stopped, and is it as it was meant to be? */
+static bool is_let_go(const struct reading *old, const struct reading *seen,
+                      const struct reading *meant)
+{
+    return old->mfn != UINT64_MAX && old->rights == 0 && reads_same(seen, meant);
+}
+
+gfn_t view_find_mixture(const struct view *before, const struct view *now, const struct view *after,
+                        const struct view *meant)
 {
     struct reading old = { .view = before }, seen = { .view = now }, new = { .view = after };
+    struct reading then = { .view = meant };
     uint64_t gfn = 0;
 
     if (now->malformed.gfn != UINT64_MAX)
         return now->malformed;
     while (gfn < FRAMES_END) {
-        uint64_t step;
-
         read_at(&old, gfn);
         read_at(&seen, gfn);
         read_at(&new, gfn);
-        if (!reads_same(&seen, &old) && !reads_same(&seen, &new))
+        read_at(&then, gfn);
+        if (!reads_same(&seen, &old) && !reads_same(&seen, &new) && !is_let_go(&old, &seen, &then))
             return GFN(gfn);
-        step = old.frames < seen.frames ? old.frames : seen.frames;
-        gfn += step < new.frames ? step : new.frames;
+        gfn += least(least(old.frames, seen.frames), least(new.frames, then.frames));
     }
     return GFN(UINT64_MAX);
 }

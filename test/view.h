@@ -39,9 +39,9 @@ void view_take(struct view *view, const struct processor *processor);
 bool view_is_same(const struct view *a, const struct view *b);
 
 /* The first guest frame that `now` translates neither as `before` does nor as `after`; or
- * UINT64_MAX. */
-gfn_t view_find_mixture(const struct view *before, const struct view *now,
-                        const struct view *after);
+ * UINT64_MAX. Where `before` stops every walk, what was meant to be found there may be found. */
+gfn_t view_find_mixture(const struct view *before, const struct view *now, const struct view *after,
+                        const struct view *meant);
 
 /* Where this table page hangs, or NULL. */
 const struct linked *view_find_table(const struct view *view, mfn_t table);

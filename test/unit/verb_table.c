@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of cases itself: every function of p2m.h, cache.h and pod.h has a case, or a line that
- * says why it has none; and nothing in the table is not there any more.
+ * The table of cases itself: every function of include/p2m/ that looks at a map has a case, or a
+ * line that says why it has none; and nothing in the table is not there any more.
  */
 #include "trial.h"
 
@@ -50,8 +50,10 @@ typedef void (*declared)(const char *verb, void *context);
 
 static void for_each_declared(declared call, void *context)
 {
-    static const char *const headers[] = { P2M_HEADERS "/p2m.h", P2M_HEADERS "/cache.h",
-                                           P2M_HEADERS "/pod.h" };
+    static const char *const headers[] = {
+        P2M_HEADERS "/p2m.h",    P2M_HEADERS "/cache.h",     P2M_HEADERS "/pod.h",
+        P2M_HEADERS "/change.h", P2M_HEADERS "/log_dirty.h", P2M_HEADERS "/current.h",
+    };
 
     for (unsigned i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
         char line[256], name[NAME_MAX_LENGTH];
@@ -78,7 +80,7 @@ static void every_verb_has_a_case_or_an_excuse(void **state)
 
     (void)state;
     for_each_declared(count_and_expect_known, &count);
-    assert_in_range(count, 70, 200);
+    assert_in_range(count, 80, 200);
 }
 
 struct wanted {
