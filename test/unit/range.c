@@ -59,6 +59,23 @@ static void a_range_stops_when_the_debt_is_full_and_goes_on(void **state)
     expect_entry(f, GFN(100), mfn_add(RAM, 100), ORDER_4K, P2M_RAM_RW);
 }
 
+static void a_call_makes_so_many_pieces_and_no_more(void **state)
+{
+    struct fixture *f = *state;
+    struct gfn_range range = { GFN(0), GFN(40) };
+    mfn_t mfn = RAM;
+
+    f->config.steps = 16;
+    fixture_restart(f);
+    for (uint64_t done = 16; done < 40 + 16; done += 16) {
+        must(p2m_set_range(f->locked, &range, &mfn, P2M_RAM_RW, &f->debt));
+        assert_int_equal(range.from.gfn, done < 40 ? done : 40);
+        assert_int_equal(f->p2m.counts.ram[0], range.from.gfn);
+        expect_sound(f);
+    }
+    expect_entry(f, GFN(39), mfn_add(RAM, 39), ORDER_4K, P2M_RAM_RW);
+}
+
 static void a_range_is_refused_whole(void **state)
 {
     struct fixture *f = *state;
@@ -102,6 +119,7 @@ int main(void)
         FOR_BOTH_FORMATS(a_range_uses_the_largest_orders),
         FOR_BOTH_FORMATS(a_frame_out_of_step_makes_small_pieces),
         FOR_BOTH_FORMATS(a_range_stops_when_the_debt_is_full_and_goes_on),
+        FOR_BOTH_FORMATS(a_call_makes_so_many_pieces_and_no_more),
         FOR_BOTH_FORMATS(a_range_is_refused_whole),
         FOR_BOTH_FORMATS(a_range_to_the_very_end_works),
     };
