@@ -323,13 +323,18 @@ static void wait_for_event(struct vcpu *vcpu)
     vcpu->state = VCPU_RUNNABLE;
 }
 
-/* The lock is free while the guest runs; out of guest mode comes first, for who holds it waits. */
+/*
+ * The lock is free while the guest runs. Out of guest mode comes first, for who holds it waits; then
+ * the interrupt that ended the run, whose handler may ask for it.
+ */
 static void enter(struct vcpu *vcpu)
 {
     host_unlock();
     flush_enter(vcpu);
     vendor->run(vcpu);
     flush_leave(vcpu);
+    if (vcpu->exit.reason == EXIT_INTERRUPT)
+        interrupts_take();
     host_lock();
 }
 
