@@ -14,6 +14,7 @@
 #include "lib.h"
 #include "print.h"
 #include "processors.h"
+#include "stop.h"
 #include "target.h"
 #include "vcpu.h"
 #include "vendor.h"

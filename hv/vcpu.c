@@ -14,12 +14,12 @@
 #include "flush.h"
 #include "hypercall.h"
 #include "lapic.h"
-#include "lib.h"
 #include "lock.h"
 #include "msr.h"
 #include "port.h"
 #include "print.h"
 #include "processors.h"
+#include "stop.h"
 #include "target.h"
 #include "test_calls_oracle.h"
 #include "upkeep.h"
@@ -62,11 +62,8 @@ static void skip_or_fault(struct vcpu *vcpu, bool emulated)
 
 static void stop(struct vcpu *vcpu, enum stop_reason reason)
 {
-    struct domain *domain = vcpu->domain;
-
-    domain->stop = reason;
-    format(domain->stop_details, sizeof(domain->stop_details), "exit 0x%lx info 0x%lx 0x%lx",
-           vcpu->exit.code, vcpu->exit.info[0], vcpu->exit.info[1]);
+    domain_stop(vcpu->domain, reason, "exit 0x%lx info 0x%lx 0x%lx", vcpu->exit.code,
+                vcpu->exit.info[0], vcpu->exit.info[1]);
 }
 
 /* ---- one handler an exit reason ------------------------------------------------------------- */
@@ -123,15 +120,12 @@ static void on_port_out(struct vcpu *vcpu)
 /* With interrupts off nothing will ever end it: with its first vCPU, the guest has gone. */
 static void on_halt(struct vcpu *vcpu)
 {
-    struct domain *domain = vcpu->domain;
-
     skip(vcpu);
     if (vcpu->registers.rflags & RFLAGS_INTERRUPT || vcpu->id > 0) {
         vcpu->state = VCPU_HALTED;
         return;
     }
-    domain->stop = STOP_HALTED;
-    format(domain->stop_details, sizeof(domain->stop_details), "interrupts are off, for good");
+    domain_stop(vcpu->domain, STOP_HALTED, "interrupts are off, for good");
 }
 
 static void on_xsetbv(struct vcpu *vcpu)
@@ -343,6 +337,8 @@ static void run_once(struct vcpu *vcpu)
     struct interrupt offered = prepare_entry(vcpu);
 
     enter(vcpu);
+    if (vcpu->domain->stop != STOP_NONE)
+        return; /* another vCPU ended it while this one waited for its turn */
     /* Only the APIC's own interrupts must be told; an event is a level. */
     if (offered.vector && offered.from == INTERRUPT_APIC && vendor->offer_taken(vcpu))
         lapic_accept(vcpu, offered.vector);
@@ -368,6 +364,9 @@ void vcpu_run(struct vcpu *vcpu)
         else
             run_once(vcpu);
     }
+    if (!domain->is_over && !stop_is_good(domain->stop))
+        vendor->dump(vcpu); /* the one that stopped it: it has had the lock since then */
+    domain->is_over = true;
     kick_others(vcpu);
     console_drain(domain);
     timer_disarm();
