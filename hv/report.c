@@ -104,7 +104,10 @@ static const char *phase_name(enum phase phase)
     return names[phase];
 }
 
-/* The host command answers with an empty line when it has looked. */
+/*
+ * The host command answers with an empty line when it has looked. The host's lock stays held: the
+ * map must not change meanwhile.
+ */
 static void wait_for_host_command(struct domain *domain)
 {
     uint64_t deadline = clock_ns() + PATIENCE_NS;
