@@ -5,7 +5,10 @@
  */
 #include "apic.h"
 
+#include <stdatomic.h>
+
 #include "cpu.h"
+#include "this_cpu.h"
 
 #define BASE_X2APIC (1ull << 10)
 #define BASE_ENABLE (1ull << 11)
@@ -23,7 +26,6 @@
 #define SOFTWARE_ENABLE 0x100
 #define DIVIDE_BY_1     0x0b
 #define SENDING         0x1000u
-#define ALL_BUT_SELF    0xc0000u
 #define SENDING_POLLS   1000000u
 
 #define MSR_X2APIC 0x800u
@@ -31,6 +33,10 @@
 /* The firmware left it in x2APIC mode, and there is no way back but a reset. */
 static bool is_x2apic;
 static bool is_ready;
+
+/* One a processor that has come as far as this: who is to hear what goes to all. */
+static _Atomic bool is_up[CPUS_MAX];
+static uint32_t ids[CPUS_MAX];
 
 void apic_write(unsigned offset, uint32_t value)
 {
@@ -68,6 +74,8 @@ bool apic_init(void)
     apic_write(TIMER_DIVIDE, DIVIDE_BY_1);
     apic_write(SPURIOUS, SOFTWARE_ENABLE | VECTOR_SPURIOUS);
     is_ready = true;
+    ids[cpu_number()] = apic_id();
+    atomic_store(&is_up[cpu_number()], true);
     return true;
 }
 
@@ -79,6 +87,12 @@ void apic_acknowledge(void)
 uint32_t apic_id(void)
 {
     return is_x2apic ? apic_read(ID) : apic_read(ID) >> 24;
+}
+
+/* All ones is every processor. */
+bool apic_can_reach(uint32_t to)
+{
+    return to < (is_x2apic ? UINT32_MAX : UINT8_MAX);
 }
 
 /* One that is never taken by whom it is for must not hold us for ever. */
@@ -101,8 +115,10 @@ void apic_send(uint32_t to, uint32_t what)
     wait_until_sent();
 }
 
+/* One by one: what the hardware calls all are also those that were never started. */
 void apic_send_others(uint32_t what)
 {
-    if (is_ready)
-        apic_send(0, what | ALL_BUT_SELF);
+    for (unsigned i = 0; i < CPUS_MAX; i++)
+        if (atomic_load(&is_up[i]) && i != cpu_number())
+            apic_send(ids[i], what);
 }

@@ -36,6 +36,9 @@ uint32_t apic_id(void);
 #define APIC_START(at) (0x4600u | (uint32_t)((at) >> 12)) /* real mode code in this page */
 
 void apic_send(uint32_t apic_id, uint32_t what);
-void apic_send_others(uint32_t what); /* nothing when there is no APIC yet */
+void apic_send_others(uint32_t what); /* that have come through apic_init */
+
+/* As the first processor's APIC works, this is the address of one processor. */
+bool apic_can_reach(uint32_t apic_id);
 
 #endif

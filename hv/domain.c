@@ -279,23 +279,3 @@ void domain_destroy(struct domain *domain)
     for (unsigned i = 0; i < GUEST_ACPI_FRAMES; i++)
         special_free(&domain->acpi[i]);
 }
-
-const char *stop_reason_name(enum stop_reason reason)
-{
-    static const char *const names[STOP_REASONS] = {
-        [STOP_NONE] = "running",
-        [STOP_POWEROFF] = "poweroff",
-        [STOP_REBOOT] = "reboot",
-        [STOP_HALTED] = "halted",
-        [STOP_CRASH] = "crash",
-        [STOP_TRIPLE_FAULT] = "triple_fault",
-        [STOP_BAD_ACCESS] = "bad_access",
-        [STOP_BAD_STATE] = "bad_state",
-        [STOP_UNKNOWN_EXIT] = "unknown_exit",
-        [STOP_HOST_BUG] = "host_bug",
-        [STOP_OUT_OF_MEMORY] = "out_of_pod_memory",
-        [STOP_OUT_OF_TABLES] = "out_of_table_pages",
-    };
-
-    return names[reason];
-}

@@ -54,6 +54,5 @@ struct slot_summary {
 struct slot_summary domain_slots(struct domain *domain);
 
 const char *slot_reason_name(enum slot_reason reason);
-const char *stop_reason_name(enum stop_reason reason);
 
 #endif

@@ -321,19 +321,6 @@ void events_run_timers(struct vcpu *vcpu, uint64_t ns)
     events_raise_virq(vcpu, VIRQ_TIMER);
 }
 
-uint64_t events_next_deadline(const struct domain *domain)
-{
-    uint64_t next = 0;
-
-    for (unsigned i = 0; i < domain->vcpu_count; i++) {
-        uint64_t deadline = domain->vcpu[i].timer_deadline;
-
-        if (deadline && (!next || deadline < next))
-            next = deadline;
-    }
-    return next;
-}
-
 /* ---- the guest's pages ---------------------------------------------------------------------- */
 
 void events_init(struct domain *domain)

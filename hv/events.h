@@ -63,7 +63,4 @@ int64_t events_set_timer(struct vcpu *vcpu, uint64_t ns, uint32_t flags);
 /* Raise what is due at guest time `ns`. */
 void events_run_timers(struct vcpu *vcpu, uint64_t ns);
 
-/* The next guest time at which a timer of this domain is due; 0: none is set. */
-uint64_t events_next_deadline(const struct domain *domain);
-
 #endif

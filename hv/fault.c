@@ -6,9 +6,9 @@
  */
 #include "fault.h"
 
-#include "lib.h"
 #include "populate.h"
 #include "reclaim.h"
+#include "stop.h"
 #include "types.h"
 #include "vendor.h"
 
@@ -25,13 +25,11 @@ static const char *access_name(unsigned access)
 static void stop_at(struct vcpu *vcpu, enum stop_reason reason, const struct p2m_entry *entry)
 {
     const struct fault *fault = &vcpu->exit.fault;
-    struct domain *domain = vcpu->domain;
 
-    domain->stop = reason;
-    format(domain->stop_details, sizeof(domain->stop_details), "%s %s guest address 0x%lx (%s)%s",
-           reason == STOP_HOST_BUG ? "malformed entry at the" : "the guest's",
-           access_name(fault->access), fault->address, p2m_type_name(entry->type),
-           fault->page_walk ? " in its page tables" : "");
+    domain_stop(vcpu->domain, reason, "%s %s guest address 0x%lx (%s)%s",
+                reason == STOP_HOST_BUG ? "malformed entry at the" : "the guest's",
+                access_name(fault->access), fault->address, p2m_type_name(entry->type),
+                fault->page_walk ? " in its page tables" : "");
 }
 
 /* Spurious: the map allows it by now, and the processor may have kept what it said before. */

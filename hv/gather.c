@@ -10,6 +10,7 @@
 #include "frames.h"
 #include "guest_memory.h"
 #include "lib.h"
+#include "stop.h"
 
 #define LOOK_NS 50000000u
 #define NO_PAGE GFN(UINT64_MAX)
@@ -94,8 +95,7 @@ static void take_hold(struct domain *domain, gfn_t gfn)
 {
     if (gfn.gfn == NO_PAGE.gfn || guest_pin(domain, gfn, &domain->vcpu[0].info_page))
         return;
-    domain->stop = STOP_HOST_BUG;
-    format(domain->stop_details, sizeof(domain->stop_details), "a page shared with it was lost");
+    domain_stop(domain, STOP_HOST_BUG, "a page shared with it was lost");
 }
 
 /* To look costs a walk through the map: when there was nothing, not soon again. */

@@ -277,6 +277,7 @@ struct domain {
 
     enum stop_reason stop;
     char stop_details[128];
+    bool is_over; /* the vCPU that stopped it has left the guest */
 
     struct special_page shared_info;
     struct special_page console;

@@ -10,6 +10,7 @@
 #include "guest_linear.h"
 #include "hypercall_memory.h"
 #include "lib.h"
+#include "stop.h"
 #include "test_calls.h"
 #include "xen_abi.h"
 #include "xenstore.h"
@@ -159,11 +160,8 @@ static int64_t shut_down(struct vcpu *vcpu, uint64_t argument)
         reasons[shutdown.reason].stop == STOP_NONE)
         return -XEN_EINVAL;
     console_drain(domain);
-    if (!domain->stop) {
-        domain->stop = reasons[shutdown.reason].stop;
-        format(domain->stop_details, sizeof(domain->stop_details), "shutdown hypercall: %s",
-               reasons[shutdown.reason].name);
-    }
+    domain_stop(domain, reasons[shutdown.reason].stop, "shutdown hypercall: %s",
+                reasons[shutdown.reason].name);
     return 0;
 }
 

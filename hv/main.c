@@ -18,6 +18,7 @@
 #include "print.h"
 #include "processors.h"
 #include "report.h"
+#include "stop.h"
 #include "vcpu.h"
 #include "vendor.h"
 
@@ -119,14 +120,9 @@ static const char *create_guest(const struct boot_info *info, const struct optio
     return domain_create(&the_domain, GUEST_ID, &config);
 }
 
-static bool ended_well(enum stop_reason reason)
-{
-    return reason == STOP_POWEROFF || reason == STOP_REBOOT;
-}
-
 static const char *verdict_on(enum stop_reason reason)
 {
-    if (ended_well(reason))
+    if (stop_is_good(reason))
         return "ok";
     return reason == STOP_HALTED ? "the guest halted without powering off" : "the guest died";
 }
@@ -145,8 +141,6 @@ static const char *run_guest(struct domain *domain)
 
     print("%s: ended: %s%s%s\n", domain->name, stop_reason_name(domain->stop),
           *domain->stop_details ? ", " : "", domain->stop_details);
-    if (!ended_well(domain->stop))
-        vendor->dump(&domain->vcpu[0]);
     describe_map(domain, "end");
     report_phase(domain, PHASE_END);
     audit_errors = domain_audit(domain);

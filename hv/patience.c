@@ -15,6 +15,7 @@
 
 #define NS_PER_S 1000000000ul
 #define LOOK_NS  2000000ul /* how often we look whether a line has come */
+#define LINE_NS  500000ul  /* and what has come of the rest: six bytes, the port keeps sixteen */
 
 static bool has_any(const struct domain *domain)
 {
@@ -52,7 +53,11 @@ bool patience_wait(struct domain *domain)
     report_waiting(domain);
     while (!has_any(domain) && domain->stop == STOP_NONE &&
            clock_ns() - begin < domain->patience_ns) {
-        if (!target_is_half_read() && !upkeep_step(domain))
+        if (target_is_half_read())
+            sleep_until(clock_ns() + LINE_NS);
+        else if (upkeep_step(domain))
+            host_yield();
+        else
             sleep_until(clock_ns() + LOOK_NS);
         (void)target_listen(domain); /* an answer to a record from before */
     }

@@ -8,10 +8,10 @@
 #include "clear.h"
 #include "devices.h"
 #include "frames.h"
-#include "lib.h"
 #include "number.h"
 #include "reclaim.h"
 #include "slots.h"
+#include "stop.h"
 
 /* A slot that now holds a leaf smaller than itself: why? */
 static enum slot_reason reason_for_pieces(const struct domain *domain, gfn_t gfn,
@@ -69,19 +69,17 @@ static void stop_dry(struct domain *domain)
     uint64_t has = pod_frames(&account);
     uint64_t owed = account.entries - account.cached - account.granted;
 
-    domain->stop = STOP_OUT_OF_MEMORY;
-    format(domain->stop_details, sizeof(domain->stop_details),
-           "out of PoD memory: promised %lu MB, has %lu MB, %lu MB populated, %lu MB still owed by "
-           "its balloon",
-           megabytes(domain->maxmem_frames), megabytes(has), megabytes(account.populated),
-           megabytes(owed));
+    domain_stop(domain, STOP_OUT_OF_MEMORY,
+                "out of PoD memory: promised %lu MB, has %lu MB, %lu MB populated, %lu MB still "
+                "owed by its balloon",
+                megabytes(domain->maxmem_frames), megabytes(has), megabytes(account.populated),
+                megabytes(owed));
 }
 
 static void stop_without_tables(struct domain *domain, gfn_t gfn)
 {
-    domain->stop = STOP_OUT_OF_TABLES;
-    format(domain->stop_details, sizeof(domain->stop_details),
-           "no page for the tables of guest address 0x%lx", gfn.gfn << FRAME_SHIFT);
+    domain_stop(domain, STOP_OUT_OF_TABLES, "no page for the tables of guest address 0x%lx",
+                gfn.gfn << FRAME_SHIFT);
 }
 
 /* Waiting for people is counted, but it is no pause of ours. */

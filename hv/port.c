@@ -5,7 +5,7 @@
 #include "port.h"
 
 #include "console.h"
-#include "lib.h"
+#include "stop.h"
 
 #define PORT_PIT_COUNTER 0x42 /* all ones here would keep a calibration loop busy for seconds */
 #define PORT_EARLY       0xe9 /* where guests without a console write in need */
@@ -40,10 +40,9 @@ bool port_in(struct vcpu *vcpu)
 
 static void sleep_control(struct domain *domain, uint8_t value)
 {
-    if (!(value & SLEEP_ENABLE) || SLEEP_TYPE(value) != SLEEP_TYPE_S5 || domain->stop)
+    if (!(value & SLEEP_ENABLE) || SLEEP_TYPE(value) != SLEEP_TYPE_S5)
         return;
-    domain->stop = STOP_POWEROFF;
-    format(domain->stop_details, sizeof(domain->stop_details), "ACPI S5");
+    domain_stop(domain, STOP_POWEROFF, "ACPI S5");
 }
 
 bool port_out(struct vcpu *vcpu)

@@ -50,7 +50,8 @@ too_late:
 
         .code64
 processor_long:
-        movq    processor_begin + 8, %rsp
+        imull   $0x9000, %edi, %eax             /* this number's stack ends where the next begins */
+        leaq    boot_stacks + 0x9000(%rax), %rsp
         xorl    %ebp, %ebp
         movq    $processor_main, %rax
         call    *%rax                           /* never returns */

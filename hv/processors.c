@@ -27,10 +27,9 @@ struct cpu cpus[CPUS_MAX] = { [0].state = CPU_UP };
 struct processor_begin {
     _Atomic uint32_t number; /* 0: nobody is to begin */
     uint32_t efer;
-    uint64_t stack;
 };
 _Static_assert(offsetof(struct processor_begin, efer) == 4, "processors.S");
-_Static_assert(offsetof(struct processor_begin, stack) == 8, "processors.S");
+_Static_assert(STACK_GUARD + STACK_SIZE == 0x9000, "processors.S");
 extern struct processor_begin processor_begin;
 struct processor_begin processor_begin;
 
@@ -73,13 +72,16 @@ static bool wait(uint64_t ns, bool (*until)(const struct cpu *cpu), const struct
     return until(cpu);
 }
 
-/* INIT, and the start message up to twice. One that is late finds no number, or is reset. */
+/*
+ * INIT, and the start message up to twice. One that is late finds no number, or is reset. One that
+ * has begun is left alone: it may wait for the host's lock, and a turn that nobody takes would stop
+ * all others. When it arrives after all, it counts.
+ */
 static void start(unsigned number, uint64_t page)
 {
     struct cpu *cpu = &cpus[number];
 
     atomic_store(&cpu->state, CPU_STARTING);
-    processor_begin.stack = (uintptr_t)boot_stacks[number + 1];
     atomic_store(&processor_begin.number, number);
     apic_send(cpu->apic_id, APIC_INIT);
     wait(INIT_NS, never, cpu);
@@ -88,9 +90,10 @@ static void start(unsigned number, uint64_t page)
         apic_send(cpu->apic_id, APIC_START(page));
     if (wait(PATIENCE_NS, has_begun, cpu) && wait(PATIENCE_NS, has_arrived, cpu))
         return;
-    apic_send(cpu->apic_id, APIC_INIT);
-    atomic_store(&processor_begin.number, 0);
-    atomic_store(&cpu->state, CPU_ABSENT);
+    if (atomic_exchange(&processor_begin.number, 0)) {
+        apic_send(cpu->apic_id, APIC_INIT);
+        atomic_store(&cpu->state, CPU_ABSENT);
+    }
     print("processor %u (APIC %u) does not come up: going on without it\n", number, cpu->apic_id);
 }
 
@@ -101,7 +104,7 @@ static void start_all(const struct madt *list, uint64_t page)
     memcpy(direct_map(page), processor_trampoline,
            (size_t)(processor_trampoline_end - processor_trampoline));
     for (unsigned i = 0; i < list->count && number < CPUS_MAX; i++) {
-        if (list->apic_id[i] == cpus[0].apic_id)
+        if (list->apic_id[i] == cpus[0].apic_id || !apic_can_reach(list->apic_id[i]))
             continue;
         cpus[number].apic_id = list->apic_id[i];
         start(number++, page);

@@ -14,6 +14,7 @@
 #include "lib.h"
 #include "print.h"
 #include "processors.h"
+#include "stop.h"
 #include "target.h"
 #include "vcpu.h"
 #include "vendor.h"
@@ -103,7 +104,10 @@ static const char *phase_name(enum phase phase)
     return names[phase];
 }
 
-/* The host command answers with an empty line when it has looked. */
+/*
+ * The host command answers with an empty line when it has looked. The host's lock stays held: the
+ * map must not change meanwhile.
+ */
 static void wait_for_host_command(struct domain *domain)
 {
     uint64_t deadline = clock_ns() + PATIENCE_NS;

@@ -411,8 +411,6 @@ static void svm_run(struct vcpu *vcpu)
     recover_event(self);
     svm_read_control(vmcb, &vcpu->control);
     svm_read_exit(vmcb, &vcpu->exit);
-    if (vcpu->exit.reason == EXIT_INTERRUPT)
-        interrupts_take();
 }
 
 /* ---- MSRs ----------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  */
 #include "test_processors.h"
 
+#include "apic.h"
 #include "cpu.h"
 #include "flush.h"
 #include "frames.h"
@@ -12,6 +13,8 @@
 #include "lock.h"
 #include "processors.h"
 #include "xen_abi.h"
+
+#define STRAY_VECTOR 0x50u /* above VECTOR_KICK: it is taken first */
 
 /* ---- a second vCPU -------------------------------------------------------------------------- */
 
@@ -110,6 +113,13 @@ static int64_t flush(struct domain *domain)
     return 0;
 }
 
+/* The other processor answers it while this one, which has the host's lock, waits for it. */
+static int64_t stray(const struct vcpu *vcpu)
+{
+    apic_send(cpus[vcpu->cpu].apic_id, STRAY_VECTOR);
+    return flush(vcpu->domain);
+}
+
 /* ---- dispatch ------------------------------------------------------------------------------- */
 
 static int64_t about_vcpu(const struct vcpu *vcpu, uint64_t operation)
@@ -120,6 +130,8 @@ static int64_t about_vcpu(const struct vcpu *vcpu, uint64_t operation)
     case TEST_KICK:
         processors_kick(vcpu->cpu);
         return 0;
+    case TEST_STRAY:
+        return stray(vcpu);
     case TEST_KICKS:
         return (int64_t)atomic_load(&cpus[vcpu->cpu].kicks);
     default:

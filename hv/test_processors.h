@@ -19,6 +19,7 @@ enum test_processors_call {
     TEST_KICK = 25,   /* (id): its processor is to look again */
     TEST_KICKS = 26,  /* (id): how often that came there */
     TEST_FLUSH = 27,  /* (): no processor keeps a translation of this guest's */
+    TEST_STRAY = 28,  /* (id): TEST_FLUSH, and an interrupt that nobody asked for comes there */
 };
 
 /*

@@ -182,7 +182,7 @@ static _Noreturn void die(const struct trap_frame *f)
     machine_exit(EXIT_CODE_BAD);
 }
 
-/* The lock is free: interrupts are off where it is held. */
+/* The lock is free, and nobody waits for this processor: interrupts are on only there. */
 static void complain(uint64_t vector)
 {
     host_lock();

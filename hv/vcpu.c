@@ -14,12 +14,12 @@
 #include "flush.h"
 #include "hypercall.h"
 #include "lapic.h"
-#include "lib.h"
 #include "lock.h"
 #include "msr.h"
 #include "port.h"
 #include "print.h"
 #include "processors.h"
+#include "stop.h"
 #include "target.h"
 #include "test_calls_oracle.h"
 #include "upkeep.h"
@@ -28,6 +28,7 @@
 #define POLL_NS   20000000u /* how long a byte for the guest's console may wait */
 #define UPKEEP_NS 5000000u  /* between two steps of upkeep while the guest is busy */
 #define SHADOW_NS 50000u    /* how long the instruction after STI is given to run */
+#define FAR_NS    1000000000u
 
 void vcpu_init(struct vcpu *vcpu, struct domain *domain, unsigned id)
 {
@@ -62,11 +63,8 @@ static void skip_or_fault(struct vcpu *vcpu, bool emulated)
 
 static void stop(struct vcpu *vcpu, enum stop_reason reason)
 {
-    struct domain *domain = vcpu->domain;
-
-    domain->stop = reason;
-    format(domain->stop_details, sizeof(domain->stop_details), "exit 0x%lx info 0x%lx 0x%lx",
-           vcpu->exit.code, vcpu->exit.info[0], vcpu->exit.info[1]);
+    domain_stop(vcpu->domain, reason, "exit 0x%lx info 0x%lx 0x%lx", vcpu->exit.code,
+                vcpu->exit.info[0], vcpu->exit.info[1]);
 }
 
 /* ---- one handler an exit reason ------------------------------------------------------------- */
@@ -123,15 +121,12 @@ static void on_port_out(struct vcpu *vcpu)
 /* With interrupts off nothing will ever end it: with its first vCPU, the guest has gone. */
 static void on_halt(struct vcpu *vcpu)
 {
-    struct domain *domain = vcpu->domain;
-
     skip(vcpu);
     if (vcpu->registers.rflags & RFLAGS_INTERRUPT || vcpu->id > 0) {
         vcpu->state = VCPU_HALTED;
         return;
     }
-    domain->stop = STOP_HALTED;
-    format(domain->stop_details, sizeof(domain->stop_details), "interrupts are off, for good");
+    domain_stop(vcpu->domain, STOP_HALTED, "interrupts are off, for good");
 }
 
 static void on_xsetbv(struct vcpu *vcpu)
@@ -190,8 +185,8 @@ static void keep_up(struct domain *domain)
     domain->upkeep_ns = clock_ns();
 }
 
-/* The first processor keeps the guests' time; on all others a guest runs undisturbed. */
-static bool keeps_time(const struct vcpu *vcpu)
+/* The first processor looks after the guest; on all others a vCPU has its own timer, and no more. */
+static bool looks_after(const struct vcpu *vcpu)
 {
     return vcpu->cpu == 0;
 }
@@ -199,7 +194,7 @@ static bool keeps_time(const struct vcpu *vcpu)
 /* The timer's, or a kick. */
 static void on_interrupt(struct vcpu *vcpu)
 {
-    if (!keeps_time(vcpu))
+    if (!looks_after(vcpu))
         return;
     listen(vcpu->domain);
     keep_up(vcpu->domain);
@@ -255,14 +250,16 @@ static struct interrupt wanted_interrupt(struct vcpu *vcpu)
 }
 
 /* The guest's clock counts the same seconds as the host's: a deadline is that far from now. */
-static uint64_t next_wake(const struct vcpu *vcpu)
+static void arm(const struct vcpu *vcpu)
 {
-    uint64_t deadline = events_next_deadline(vcpu->domain);
-    uint64_t guest_now = guest_time_ns(vcpu->domain), wait = POLL_NS;
+    uint64_t deadline = vcpu->timer_deadline, guest_now = guest_time_ns(vcpu->domain);
+    uint64_t wait = looks_after(vcpu) ? POLL_NS : FAR_NS;
 
-    if (deadline)
+    if (!deadline && !looks_after(vcpu))
+        return;
+    if (deadline && deadline < guest_now + wait)
         wait = deadline <= guest_now ? 0 : deadline - guest_now;
-    return clock_ns() + (wait < POLL_NS ? wait : POLL_NS);
+    timer_arm(clock_ns() + wait);
 }
 
 /*
@@ -286,8 +283,10 @@ static struct interrupt prepare_entry(struct vcpu *vcpu)
     struct interrupt offer = shadow ? (struct interrupt){ 0 } : wanted_interrupt(vcpu);
 
     vendor->offer_interrupt(vcpu, offer);
-    if (shadow || keeps_time(vcpu))
-        timer_arm(shadow ? clock_ns() + SHADOW_NS : next_wake(vcpu));
+    if (shadow)
+        timer_arm(clock_ns() + SHADOW_NS);
+    else
+        arm(vcpu);
     return offer;
 }
 
@@ -295,7 +294,7 @@ static struct interrupt prepare_entry(struct vcpu *vcpu)
 static void wait_for_timer(struct vcpu *vcpu)
 {
     timer_disarm();
-    timer_arm(next_wake(vcpu));
+    arm(vcpu);
     host_sleep();
 }
 
@@ -305,31 +304,41 @@ static void run_timers(struct domain *domain)
         events_run_timers(&domain->vcpu[i], guest_time_ns(domain));
 }
 
-/* While another vCPU may end it all. */
+/* With interrupts off, nothing wakes it. */
+static bool is_woken(struct vcpu *vcpu)
+{
+    return vcpu->registers.rflags & RFLAGS_INTERRUPT && wanted_interrupt(vcpu).vector;
+}
+
+/* While another vCPU may end it all, and wants its exits answered. */
 static void wait_for_event(struct vcpu *vcpu)
 {
     struct domain *domain = vcpu->domain;
 
-    while (domain->stop == STOP_NONE && !wanted_interrupt(vcpu).vector) {
-        if (!keeps_time(vcpu)) {
-            host_sleep();
-            continue;
-        }
-        if (!upkeep_step(domain))
+    while (domain->stop == STOP_NONE && !is_woken(vcpu)) {
+        if (looks_after(vcpu) && upkeep_step(domain))
+            host_yield();
+        else
             wait_for_timer(vcpu);
-        listen(domain);
+        if (looks_after(vcpu))
+            listen(domain);
         run_timers(domain);
     }
     vcpu->state = VCPU_RUNNABLE;
 }
 
-/* The lock is free while the guest runs; out of guest mode comes first, for who holds it waits. */
+/*
+ * The lock is free while the guest runs. Out of guest mode comes first, for who holds it waits; then
+ * the interrupt that ended the run, whose handler may ask for it.
+ */
 static void enter(struct vcpu *vcpu)
 {
     host_unlock();
     flush_enter(vcpu);
     vendor->run(vcpu);
     flush_leave(vcpu);
+    if (vcpu->exit.reason == EXIT_INTERRUPT)
+        interrupts_take();
     host_lock();
 }
 
@@ -338,6 +347,8 @@ static void run_once(struct vcpu *vcpu)
     struct interrupt offered = prepare_entry(vcpu);
 
     enter(vcpu);
+    if (vcpu->domain->stop != STOP_NONE)
+        return; /* another vCPU ended it while this one waited for its turn */
     /* Only the APIC's own interrupts must be told; an event is a level. */
     if (offered.vector && offered.from == INTERRUPT_APIC && vendor->offer_taken(vcpu))
         lapic_accept(vcpu, offered.vector);
@@ -363,6 +374,9 @@ void vcpu_run(struct vcpu *vcpu)
         else
             run_once(vcpu);
     }
+    if (!domain->is_over && !stop_is_good(domain->stop))
+        vendor->dump(vcpu); /* the one that stopped it: it has had the lock since then */
+    domain->is_over = true;
     kick_others(vcpu);
     console_drain(domain);
     timer_disarm();

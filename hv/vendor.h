@@ -36,7 +36,7 @@ struct vendor {
 
     /*
      * Enter the guest until something happens; fills registers, control and exit. Interrupts are
-     * off before and after; one that ended the run is taken by the host before this returns.
+     * off before and after; one that ended the run is still waiting: the caller takes it.
      */
     void (*run)(struct vcpu *vcpu);
 

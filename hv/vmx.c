@@ -379,8 +379,6 @@ static void vmx_run(struct vcpu *vcpu)
         vcpu->exit = (struct vm_exit){ .reason = EXIT_INVALID, .code = NOT_ENTERED };
         vcpu->exit.info[0] = vmread(VMCS_INSTRUCTION_ERROR);
     }
-    if (vcpu->exit.reason == EXIT_INTERRUPT)
-        interrupts_take();
 }
 
 /* ---- MSRs ----------------------------------------------------------------------------------- */

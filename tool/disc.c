@@ -16,17 +16,6 @@
 
 #define SUFFIX ".XXXXXX"
 
-/* What GRUB said of a failure stays. */
-static void remove_directory(const char *directory, enum outcome outcome)
-{
-    char log[PATH_SIZE + sizeof ISO_LOG];
-
-    snprintf(log, sizeof log, "%s/" ISO_LOG, directory);
-    if (outcome == GOOD)
-        unlink(log);
-    rmdir(directory);
-}
-
 static enum outcome write_disc(const struct machine *machine, const char *directory,
                                const char *out)
 {
@@ -61,7 +50,7 @@ enum outcome disc(const struct options *options)
     if (!mkdtemp(directory))
         return bad_input("--out: %s: %s", options->out, strerror(errno));
     outcome = write_disc(&machine, directory, options->out);
-    remove_directory(directory, outcome);
+    iso_remove_directory(directory, outcome);
     if (outcome == GOOD)
         say("%s starts by BIOS and by UEFI; its console is the first serial port, 115200 8N1",
             options->out);

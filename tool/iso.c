@@ -128,6 +128,17 @@ static enum outcome press(const char *directory)
     return status == 0 ? GOOD : failed("grub-mkrescue made no disc; see %s", log);
 }
 
+/* What GRUB said of a failure stays. */
+void iso_remove_directory(const char *directory, enum outcome outcome)
+{
+    char log[NAME_SIZE];
+
+    name_in(log, directory, ISO_LOG);
+    if (outcome == GOOD)
+        unlink(log);
+    rmdir(directory);
+}
+
 enum outcome iso_make(const struct machine *machine, const char *directory)
 {
     enum outcome outcome = make_tree(machine, directory);

@@ -267,19 +267,32 @@ enum outcome machine_open_image(struct machine *machine)
 }
 
 /* Like all that the machine has, it is a descriptor without a name. */
-static enum outcome make_disc(struct machine *machine, const struct options *options)
+static enum outcome open_disc(struct machine *machine, const char *directory)
 {
     char name[PATH_SIZE];
-    enum outcome outcome = iso_make(machine, options->out);
+    enum outcome outcome = iso_make(machine, directory);
 
     if (outcome != GOOD)
         return outcome;
-    snprintf(name, sizeof name, "%.4000s/" ISO_NAME, options->out);
+    snprintf(name, sizeof name, "%.4000s/" ISO_NAME, directory);
     machine->disc_fd = open(name, O_RDONLY | O_CLOEXEC);
     if (machine->disc_fd < 0)
         return failed("%s: %s", name, strerror(errno));
     unlink(name);
     return GOOD;
+}
+
+/* In a directory of its own: in the one for results people may have files of these names. */
+static enum outcome make_disc(struct machine *machine, const struct options *options)
+{
+    char directory[PATH_SIZE];
+
+    snprintf(directory, sizeof directory, "%.4000s/disc.XXXXXX", options->out);
+    if (!mkdtemp(directory))
+        return failed("%s: %s", directory, strerror(errno));
+    enum outcome outcome = open_disc(machine, directory);
+    iso_remove_directory(directory, outcome);
+    return outcome;
 }
 
 enum outcome qemu_start(struct machine *machine, const struct options *options)

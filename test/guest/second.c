@@ -13,7 +13,8 @@ enum {
     EXITS = 24,
     KICK = 25,
     KICKS = 26,
-    FLUSH = 27
+    FLUSH = 27,
+    STRAY = 28
 };
 
 #define SECOND     1
@@ -62,6 +63,11 @@ int64_t second_kicks(void)
 int64_t second_kick(void)
 {
     return hypercall(TEST_CALL, KICK, SECOND, 0);
+}
+
+int64_t second_stray(void)
+{
+    return hypercall(TEST_CALL, STRAY, SECOND, 0);
 }
 
 bool wait_until(volatile uint64_t *counter, uint64_t value)

@@ -21,6 +21,7 @@ int64_t host_flush(void); /* whatever anybody knows of this guest's frames is fo
 /* Of the second vCPU: how often it has left guest mode, and how often its processor was kicked. */
 int64_t second_exits(void);
 int64_t second_kicks(void);
+int64_t second_stray(void); /* and host_flush, while that processor answers it */
 int64_t second_kick(void);
 
 /* Until *counter is so much or more; false: it is not, for a very long time. */

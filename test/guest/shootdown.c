@@ -6,7 +6,7 @@
  *
  * The second vCPU reads a page in a loop, and says what it sees. Then it is told again and again,
  * and once more each time as it is about to enter guest mode: a kick that is lost there is waited
- * for for ever. It ends while it reads: by a kick.
+ * for for ever; and told while an interrupt comes there that nobody asked for. It ends while it reads: by a kick.
  */
 #include "second.h"
 
@@ -17,6 +17,7 @@ const char test_name[] = "shootdown: a frame is exchanged while another processo
 #define SECOND  0x2222222222222222ull
 #define THIRD   0x3333333333333333ull
 #define A_FEW   1000u
+#define STRAYS  10u
 
 /* Long enough to forget anything that would be forgotten by itself. */
 #define TURNS_TCG   20000000u
@@ -106,6 +107,17 @@ static void told_as_it_enters(void)
     report.races = false;
 }
 
+static void told_as_a_stray_interrupt_comes(void)
+{
+    int64_t exits = second_exits();
+
+    for (uint64_t i = 0; i < STRAYS; i++) {
+        check(second_stray() == 0, "stray interrupt", i << 12);
+        check(wait_until(&report.turns, report.turns + A_FEW), "it does not go on", i << 12);
+    }
+    check(second_exits() >= exits + (int64_t)STRAYS, "it was not disturbed", 0);
+}
+
 void test(void)
 {
     *(volatile uint64_t *)WATCHED = FIRST;
@@ -116,4 +128,5 @@ void test(void)
     nobody_tells_it();
     it_is_told();
     told_as_it_enters();
+    told_as_a_stray_interrupt_comes();
 }

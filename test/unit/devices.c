@@ -107,6 +107,33 @@ static int set_up(void **state)
     return 0;
 }
 
+/* In x2APIC mode, which the machine's is in, all ones alone is not one processor. */
+static void all_ones_is_no_processors_address(void **state)
+{
+    (void)state;
+    assert_true(apic_init());
+    assert_true(apic_can_reach(0xff));
+    assert_false(apic_can_reach(UINT32_MAX));
+    is_x2apic = false;
+    assert_true(apic_can_reach(0xfe));
+    assert_false(apic_can_reach(0xff));
+    assert_false(apic_can_reach(0x100));
+    is_x2apic = true;
+}
+
+static void what_goes_to_all_goes_to_those_that_are_up(void **state)
+{
+    (void)state;
+    assert_true(apic_init());
+    apic_send_others(APIC_NMI);
+    assert_int_equal(machine.lapic[0x30], 0); /* itself alone */
+    ids[3] = 9;
+    atomic_store(&is_up[3], true);
+    apic_send_others(APIC_NMI);
+    atomic_store(&is_up[3], false);
+    assert_int_equal(machine.lapic[0x30], APIC_NMI);
+}
+
 static uint32_t timer_ticks(void)
 {
     return machine.lapic[0x38];
@@ -237,6 +264,8 @@ int main(void)
         on_a_machine(rates_that_no_machine_has_are_refused),
         on_a_machine(what_cpuid_tells_is_believed_only_near_what_is_measured),
         on_a_machine(an_interrupt_that_came_early_does_not_stop_the_next),
+        on_a_machine(all_ones_is_no_processors_address),
+        on_a_machine(what_goes_to_all_goes_to_those_that_are_up),
         on_a_machine(an_earlier_interrupt_is_left_as_it_is),
         on_a_machine(an_interrupt_that_is_overdue_is_not_waited_for),
         on_a_machine(no_wait_is_longer_than_a_second),

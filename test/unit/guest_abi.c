@@ -191,12 +191,12 @@ static void a_timer_fires_once_when_it_is_due(void **state)
     (void)state;
     unmask(port);
     assert_int_equal(events_set_timer(vcpu, 1000, 0), 0);
-    assert_int_equal(events_next_deadline(&domain), 1000);
+    assert_int_equal(domain.vcpu[0].timer_deadline, 1000);
     events_run_timers(vcpu, 999);
     assert_int_equal(events_vector(vcpu), 0);
     events_run_timers(vcpu, 1000);
     assert_int_equal(events_vector(vcpu), 0xf3);
-    assert_int_equal(events_next_deadline(&domain), 0);
+    assert_int_equal(domain.vcpu[0].timer_deadline, 0);
 }
 
 static void a_time_past_is_etime_only_when_asked(void **state)

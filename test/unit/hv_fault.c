@@ -16,6 +16,7 @@
 #include "lib.h"
 #include "populate.h"
 #include "reclaim.h"
+#include "stop.h"
 #include "types.h"
 #include "vendor.h"
 
@@ -209,6 +210,19 @@ static void another_fault_ends_the_row(void **state)
 
 #define CLAIM(name) cmocka_unit_test_setup(name, set_up)
 
+static void the_first_reason_stays(void **state)
+{
+    struct domain domain = { .id = 1 };
+
+    (void)state;
+    domain_stop(&domain, STOP_POWEROFF, "by vCPU %u", 0);
+    domain_stop(&domain, STOP_OUT_OF_MEMORY, "by vCPU %u", 1);
+    assert_int_equal(domain.stop, STOP_POWEROFF);
+    assert_string_equal(domain.stop_details, "by vCPU 0");
+    assert_true(stop_is_good(domain.stop));
+    assert_string_equal(stop_reason_name(domain.stop), "poweroff");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +233,7 @@ int main(void)
         CLAIM(too_many_in_a_row_are_a_bug),
         CLAIM(another_instruction_begins_anew),
         CLAIM(another_fault_ends_the_row),
+        CLAIM(the_first_reason_stays),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

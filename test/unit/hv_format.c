@@ -7,13 +7,18 @@
 
 #include "lib.h"
 
+size_t vformat(char *out, size_t size, const char *text, va_list arguments)
+{
+    return (size_t)vsnprintf(out, size, text, arguments);
+}
+
 size_t format(char *out, size_t size, const char *text, ...)
 {
     va_list arguments;
-    int length;
+    size_t length;
 
     va_start(arguments, text);
-    length = vsnprintf(out, size, text, arguments);
+    length = vformat(out, size, text, arguments);
     va_end(arguments);
-    return (size_t)length;
+    return length;
 }

@@ -67,7 +67,6 @@ static void fake_wrmsr(uint32_t msr, uint64_t value)
 #define xgetbv(index)              processor.xcr0
 #define xsetbv(index, value)       (processor.xcr0 = (value))
 #define vmsave(vmcb)               ((void)0)
-#define interrupts_take()          ((void)0)
 #define cpu_number()               processor.number
 #include "../../hv/svm.c"
 

@@ -155,7 +155,6 @@ static const uint64_t fake_gdt[5] = { 0, 0, 0, 0x12008b345678ffffull, 0x9a };
 #define invept_single(eptp)   fake_invept(eptp)
 #define vmread(field)         (processor.vmcs[field])
 #define vmwrite(field, value) ((void)(processor.vmcs[field] = (value)))
-#define interrupts_take()     ((void)0)
 #define interrupt_nmi()       ((void)processor.nmis++)
 #include "../../hv/vmx_state.c"
 #include "../../hv/vmx_event.c"
