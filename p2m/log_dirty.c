@@ -56,8 +56,8 @@ static bool split(struct p2m_locked locked, gfn_t gfn, unsigned order)
 
     if (p2m_split(locked, gfn, order) != P2M_OK)
         return false;
-    for (; level < above; level++)
-        p2m_host_table_info(p2m, table_find(p2m, gfn, level).table)->candidate = 1;
+    for (; level < above && p2m->log.mode != P2M_LOG_OFF; level++)
+        merge_mark(p2m, table_find(p2m, gfn, level).table);
     return true;
 }
 
