@@ -137,6 +137,7 @@ enum p2m_error pod_set_cache_target(struct p2m_locked locked, struct pod *pod, u
             give_to_host(locked, pod, *cached - target);
     }
     pod_cache_unreserve(locked, pod);
+    pod->is_trimming = pod->is_trimming && pod_has_surplus(pod);
     return error == P2M_OK && *cached != target ? P2M_AGAIN : error;
 }
 

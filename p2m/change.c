@@ -153,7 +153,7 @@ static enum p2m_error check_change(const struct p2m *p2m, const struct p2m_pendi
         return P2M_BAD_RANGE;
     if (p2m->holds > 0)
         return P2M_BUSY;
-    return p2m_is_changing(p2m) && !follows(&p2m->pending, next) ? P2M_AGAIN : P2M_OK;
+    return p2m_is_changing(p2m) && !follows(&p2m->pending, next) ? P2M_BUSY : P2M_OK;
 }
 
 /* An end of a range: the level at which an entry can begin there. */

@@ -129,8 +129,9 @@ static void populate_piece(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
     grant_end(pod, &grant);
 }
 
-/* P2M_OK: the slot is leaves at their places, and marks of 2 MB whose places are in hand, clean,
- * and that may be populated. The guest may have made something else of it since it was chosen. */
+/* P2M_OK: the slot is leaves of one type at their places, and marks of 2 MB whose places are in
+ * hand, clean, and that may be populated. The guest may have made something else of it since it was
+ * chosen. */
 static enum p2m_error check_slot(const struct pod *pod)
 {
     const struct pod_gather *gather = &pod->gather;
@@ -140,7 +141,8 @@ static enum p2m_error check_slot(const struct pod *pod)
     for_each_p2m_entry (w, pod->p2m, gather->slot, gfn_add(gather->slot, order_frames(ORDER_1G))) {
         unsigned index = node_index(ORDER_1G, w.gfn.gfn);
 
-        if (walk_kind(&w) == ENTRY_LEAF && leaf_is_in_place(&w, gather) && w.level == 1)
+        if (walk_kind(&w) == ENTRY_LEAF && leaf_is_in_place(&w, gather) && w.level == 1 &&
+            entry_type(w.entry) == P2M_RAM_RW)
             continue;
         if (entry_type(w.entry) != P2M_POD || w.level != 1)
             return P2M_EMPTY;
@@ -184,8 +186,8 @@ static enum p2m_error finish(struct p2m_locked locked, struct pod *pod, struct p
     bool is_for_slot = pod->gather.slot.gfn != NOWHERE.gfn;
     enum p2m_error error = is_for_slot ? check_slot(pod) : check_block(pod);
 
-    if (error == P2M_BUSY || pod->is_moving)
-        return P2M_BUSY;
+    if (error == P2M_BUSY)
+        return error;
     if (error == P2M_OK && is_for_slot)
         error = complete_slot(locked, pod, debt);
     if (error != P2M_OK)
@@ -211,7 +213,7 @@ enum p2m_error pod_gather_next(struct p2m_locked locked, struct pod *pod, struct
     enum p2m_error error;
 
     ASSERT(mfn_is_valid(pod->gather.block));
-    if (pod->is_moving || p2m_is_changing(locked.p2m))
+    if (locked.p2m->holds > 0 || p2m_is_changing(locked.p2m))
         return P2M_BUSY;
     /* The cache went dry and took it back; or the slot is in 4 KB pieces by now. */
     if (!pod_cache_is_aside(pod, pod->gather.block) || !slot_is_of_2m(pod))

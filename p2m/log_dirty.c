@@ -56,8 +56,8 @@ static bool split(struct p2m_locked locked, gfn_t gfn, unsigned order)
 
     if (p2m_split(locked, gfn, order) != P2M_OK)
         return false;
-    for (; level < above; level++)
-        p2m_host_table_info(p2m, table_find(p2m, gfn, level).table)->candidate = 1;
+    for (; level < above && p2m->log.mode != P2M_LOG_OFF; level++)
+        merge_mark(p2m, table_find(p2m, gfn, level).table);
     return true;
 }
 
@@ -196,6 +196,13 @@ static bool is_enough(const struct collection *collection, gfn_t gfn)
            frame_is_aligned(gfn.gfn, collection->locked.p2m->log.grain);
 }
 
+/* What is held, or moves, is of another type meanwhile, and D bits may still be in a dead table: in
+ * this round it would not be said, and no other may follow. */
+static bool may_miss(const struct p2m *p2m)
+{
+    return p2m->holds > 0 || (p2m->log.mode == P2M_LOG_DIRTY_BITS && p2m->unpaid.merged > 0);
+}
+
 enum p2m_error p2m_log_dirty_collect(struct p2m_locked locked, struct gfn_range *range,
                                      const struct p2m_dirty *dirty, struct p2m_debt *debt)
 {
@@ -208,6 +215,8 @@ enum p2m_error p2m_log_dirty_collect(struct p2m_locked locked, struct gfn_range 
     if (gfn.gfn >= range->end.gfn || range->end.gfn > p2m->config.end.gfn ||
         dirty->from.gfn > gfn.gfn || !frame_is_aligned(dirty->from.gfn | gfn.gfn, p2m->log.grain))
         return P2M_BAD_RANGE;
+    if (may_miss(p2m))
+        return P2M_BUSY;
     for (; gfn.gfn < range->end.gfn && !is_enough(&collection, gfn); collection.steps++) {
         gfn_t next = skip_waiting(&collection, gfn);
 

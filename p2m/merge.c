@@ -21,6 +21,11 @@ static void note(struct p2m *p2m, struct p2m_candidate candidate)
         p2m->candidate[p2m->candidate_count++] = candidate;
 }
 
+void merge_mark(struct p2m *p2m, mfn_t table)
+{
+    p2m_host_table_info(p2m, table)->candidate = 1;
+}
+
 void merge_everything_later(struct p2m *p2m)
 {
     note(p2m, (struct p2m_candidate){ .order = 0 });
@@ -64,17 +69,22 @@ enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, st
     return P2M_OK;
 }
 
-/* The table at this place is no candidate any more; merge it if it still is all alike. */
+/* The table at this place, if it is the candidate that was noted, is none any more; merge it if it
+ * still is all alike. */
 static unsigned merge_candidate(struct p2m_locked locked, gfn_t gfn, unsigned level,
                                 struct p2m_debt *debt)
 {
     struct p2m *p2m = locked.p2m;
     struct slot slot = table_find(p2m, gfn, level);
     uint64_t entry = entry_read(slot_entry(p2m, slot));
+    struct p2m_table_info *info;
 
     if (slot.level != level || entry_kind(p2m->config.format, entry, level) != ENTRY_TABLE)
         return 0;
-    p2m_host_table_info(p2m, entry_mfn(entry))->candidate = 0;
+    info = p2m_host_table_info(p2m, entry_mfn(entry));
+    if (!info->candidate)
+        return 0;
+    info->candidate = 0;
     return p2m_merge(locked, gfn, level_order(level), debt) == P2M_OK;
 }
 

@@ -18,7 +18,7 @@ const char *p2m_error_name(enum p2m_error error)
         [P2M_BAD_TYPE] = "bad type",
         [P2M_NO_MEMORY] = "no memory for tables or pins",
         [P2M_DEBT_FULL] = "debt is full",
-        [P2M_BUSY] = "pinned by the host",
+        [P2M_BUSY] = "pinned, or not over yet",
         [P2M_OCCUPIED] = "occupied by frames",
         [P2M_UNEQUAL] = "entries not alike",
         [P2M_EMPTY] = "no frame in hand",

@@ -113,10 +113,9 @@ enum outcome forecast_change(const struct world *world, enum p2m_type from, enum
         return OUTCOME_BAD_TYPE;
     if (begin.gfn >= end.gfn || end.gfn > world->p2m.config.end.gfn)
         return OUTCOME_BAD_RANGE;
-    if (world->sweeping != SWEEP_NONE)
+    if (world->sweeping != SWEEP_NONE ||
+        (p2m_is_changing(&world->p2m) && !may_follow(world, from, to)))
         return OUTCOME_UNSETTLED;
-    if (p2m_is_changing(&world->p2m) && !may_follow(world, from, to))
-        return OUTCOME_AGAIN;
     return forecast_tables(world, tables_to_cut(&world->model, begin, from) +
                                       tables_to_cut(&world->model, end, from));
 }

@@ -178,7 +178,7 @@ static void take_over(struct world *world, struct gfn_range range)
     }
 }
 
-/* By write protection, what is held or read-only meanwhile is not the log's; D bits know all. */
+/* By write protection, what is read-only is not the log's; D bits know all. */
 static bool is_logged(const struct world *world, gfn_t gfn)
 {
     enum p2m_type type = model_at(&world->model, gfn).type;
@@ -200,7 +200,7 @@ static void forget_said(struct world *world, struct gfn_range range)
                    order_frames(world->grain));
 }
 
-/* Every other write since the last time is in a dead table: it is said when that is paid. */
+/* What was written since the last time was said, all of it: this round may be the last. */
 static void expect_writes(struct world *world, struct gfn_range range)
 {
     uint64_t at = model_index(range.from), end = at + gfn_range_frames(range);
@@ -209,8 +209,7 @@ static void expect_writes(struct world *world, struct gfn_range range)
     forget_said(world, range);
     for (; (next = memchr(world->model.logged + at, 1, end - at)); at++) {
         at = (uint64_t)(next - world->model.logged);
-        if (is_logged(world, model_gfn(at)))
-            EXPECT(world, world_has_late_bit(world, model_gfn(at)));
+        EXPECT(world, !is_logged(world, model_gfn(at)));
     }
 }
 
@@ -246,22 +245,34 @@ static bool is_anything_said(void)
     return memcmp(bits, nothing, sizeof(bits)) != 0;
 }
 
+/* Something else must be over first, or its writes could be lost. */
+static enum outcome forecast_collect(const struct world *world)
+{
+    if (world->logging == P2M_LOG_OFF)
+        return OUTCOME_BAD_TYPE;
+    if (world->sweeping != SWEEP_NONE ||
+        (world->logging == P2M_LOG_DIRTY_BITS && world->p2m.unpaid.merged > 0))
+        return OUTCOME_UNSETTLED;
+    return OUTCOME_CHANGED;
+}
+
 static void log_collect(struct run *run)
 {
     struct world *world = &run->world;
     struct gfn_range range = choose_part(run);
     uint64_t quota = begin_verb(run, VERB_LOG_COLLECT, range.from);
     const struct p2m_dirty dirty = { slot_of(range.from), bits };
+    enum outcome outcome = forecast_collect(world);
 
     world->now.end = range.end;
-    if (world->logging != P2M_LOG_OFF) {
+    if (outcome == OUTCOME_CHANGED) {
         collect_now(run, range);
-        count_outcome(run, is_anything_said() ? OUTCOME_CHANGED : OUTCOME_NOTHING, COLUMN_NONE);
+        outcome = is_anything_said() ? OUTCOME_CHANGED : OUTCOME_NOTHING;
     } else {
-        EXPECT(world,
-               p2m_log_dirty_collect(world->locked, &range, &dirty, run->debt) == P2M_BAD_TYPE);
-        count_outcome(run, OUTCOME_BAD_TYPE, COLUMN_NONE);
+        EXPECT(world, p2m_log_dirty_collect(world->locked, &range, &dirty, run->debt) ==
+                          outcome_error(outcome));
     }
+    count_outcome(run, outcome, COLUMN_NONE);
     end_verb(run, quota);
     settle_all(run); /* before the memory is read */
 }

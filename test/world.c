@@ -106,7 +106,8 @@ static bool dead_table_is_dirty(const struct world *world, const struct p2m_owed
            (entry >> FRAME_SHIFT & 0xffffffffff) == frame_align_down(mfn.mfn, order);
 }
 
-bool world_has_late_bit(const struct world *world, gfn_t gfn)
+/* In a dead table that has not been paid. */
+static bool has_late_bit(const struct world *world, gfn_t gfn)
 {
     struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(world->locked), gfn);
 
@@ -119,8 +120,7 @@ bool world_has_late_bit(const struct world *world, gfn_t gfn)
 
 static bool is_dirty_somewhere(const struct world *world, gfn_t gfn)
 {
-    return p2m_get_entry(p2m_locked_walking(world->locked), gfn).dirty ||
-           world_has_late_bit(world, gfn);
+    return p2m_get_entry(p2m_locked_walking(world->locked), gfn).dirty || has_late_bit(world, gfn);
 }
 
 /* A change of type has not come here yet: the processor must not get through. */

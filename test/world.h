@@ -134,9 +134,6 @@ bool world_is_stale(const struct world *world);
 /* Engine, processor and model agree on gfn, and no D bit is lost. */
 void world_check(const struct world *world, gfn_t gfn);
 
-/* Is a D bit for gfn in a dead table that has not been paid? */
-bool world_has_late_bit(const struct world *world, gfn_t gfn);
-
 /* The same for gfn, its neighbours in tables of all levels, and a place between the slots. */
 void world_check_around(const struct world *world, gfn_t gfn);
 

@@ -37,8 +37,8 @@ enum p2m_error p2m_change_type_one(struct p2m_locked locked, gfn_t gfn, enum p2m
  *   Units:   4K frames; leaves are split at the two ends of the range, and nowhere else.
  *   Context: P2M held; takes its table pages first. O(entries at the top), whatever is mapped. Does
  *            not look at pins: who changes everything knows of his own pointers.
- *   Errors:  P2M_BAD_TYPE, P2M_BAD_RANGE, P2M_NO_MEMORY; P2M_BUSY during a sweep or a move;
- *            P2M_AGAIN: finish the one that is pending. Nothing has changed then.
+ *   Errors:  P2M_BAD_TYPE, P2M_BAD_RANGE, P2M_NO_MEMORY; P2M_BUSY during a sweep or a move, or
+ *            until the change that is pending is finished. Nothing has changed then.
  *   Debts:   a flush.
  */
 enum p2m_error p2m_change_type_range(struct p2m_locked locked, struct gfn_range range,

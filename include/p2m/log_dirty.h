@@ -52,7 +52,9 @@ struct p2m_dirty {
  * and a leaf that reaches beyond the range, and can't be split, stays so.
  *   Units:   range->from and dirty->from aligned to the grain; bits are only ever set.
  *   Context: P2M held.
- *   Errors:  P2M_BAD_RANGE, P2M_BAD_TYPE when nothing is logged; P2M_AGAIN: call for the rest.
+ *   Errors:  P2M_BAD_RANGE, P2M_BAD_TYPE when nothing is logged; P2M_BUSY during a sweep or a move
+ *            and, by D bits, until the merges' debts are paid: what that may hide would be lost
+ *            if this were the last round. P2M_AGAIN: call for the rest.
  *   Debts:   a flush. Settle it BEFORE the memory is read: until then a processor may write what no
  *            later round says.
  */

@@ -59,7 +59,8 @@ enum p2m_error {
     P2M_NO_MEMORY, /* no table page from the host or within the quota; or all pins are used */
     P2M_DEBT_FULL, /* the debt holds P2M_DEBT_MAX items: settle and pay it, then call again */
     /* the moment's */
-    P2M_BUSY,     /* the host holds a pointer into the range (a pin); or a sweep, a change is on */
+    P2M_BUSY,     /* a pin of the host's is in the range; or something else must be over first: a
+                   * sweep, a move, a change of type, a debt */
     P2M_OCCUPIED, /* frames are mapped there: set P2M_INVALID, settle, pay, then map */
     P2M_UNEQUAL,  /* nothing to merge: no table, or its entries are not all alike */
     P2M_EMPTY,    /* no frame in hand, or none to be had: sweep, raise the target, or wait */

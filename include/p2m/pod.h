@@ -456,8 +456,8 @@ gfn_t pod_gather_slot(const struct pod *pod);
  *   Context: P2M held; pod_gather_start said P2M_OK.
  *   Errors:  P2M_OK: a move was begun. P2M_AGAIN: it has looked at config.steps entries for what is
  *            in the way, and goes on from there. P2M_BUSY: what is dirty must be cleared first
- *            (pod_clean_begin), what is owed settled, or a move finished. P2M_EMPTY: it is over,
- *            one way or the other.
+ *            (pod_clean_begin), what is owed settled, or a move, a sweep, or a change of type
+ *            finished. P2M_EMPTY: it is over, one way or the other.
  *   Debts:   a flush, or the table of a merge.
  */
 enum p2m_error pod_gather_next(struct p2m_locked locked, struct pod *pod, struct pod_move *move,

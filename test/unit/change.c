@@ -287,7 +287,7 @@ static void the_same_and_the_reverse_may_follow_and_nothing_else(void **state)
     populate_two(f);
     must(set(f, GFN(2 * FRAMES_1G), mfn_add(PLAIN, FRAMES_1G), ORDER_4K, P2M_RAM_RO));
     must(change(f, P2M_RAM_RW, P2M_RAM_RO));
-    REFUSED(f, P2M_AGAIN, change_range(f, 0, FRAMES_1G));
+    REFUSED(f, P2M_BUSY, change_range(f, 0, FRAMES_1G));
     p2m_recalculate(f->locked, GFN(FRAMES_1G + 512));
     must(change(f, P2M_RAM_RW, P2M_RAM_RO));
     must(change(f, P2M_RAM_RO, P2M_RAM_RW));

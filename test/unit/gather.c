@@ -313,6 +313,23 @@ static void nothing_is_gathered_where_1_gb_is_not_populated(void **state)
     assert_true(gather_start(f));
 }
 
+/* It could not be one leaf: then no memory is spent on it. */
+static void a_slot_of_two_types_is_not_completed(void **state)
+{
+    struct fixture *f = *state;
+    struct p2m_mapping read_only = { machine_piece(1, 3), ORDER_2M, P2M_RAM_RO };
+    uint64_t populated;
+
+    lay_out_a_slot(f);
+    assert_true(gather_start(f));
+    must(p2m_set_entry(f->locked, guest_piece(1, 3), read_only, &f->debt));
+    pod_settle(f);
+    populated = pod_account(&f->pod).populated;
+    gather_all(f, 5);
+    assert_int_equal(pod_account(&f->pod).populated, populated);
+    assert_int_equal(get(f, SLOT(1)).order, ORDER_2M);
+}
+
 static void no_slot_is_completed_while_the_balloon_owes(void **state)
 {
     struct fixture *f = *state;
@@ -353,6 +370,7 @@ int main(void)
         POD_FOR_BOTH_FORMATS(less_is_worth_it_while_the_balloon_owes),
         POD_FOR_BOTH_FORMATS(it_must_be_found_twice),
         POD_FOR_BOTH_FORMATS(nothing_is_gathered_where_1_gb_is_not_populated),
+        POD_FOR_BOTH_FORMATS(a_slot_of_two_types_is_not_completed),
         POD_FOR_BOTH_FORMATS(no_slot_is_completed_while_the_balloon_owes),
         POD_FOR_BOTH_FORMATS(nothing_is_gathered_where_no_mark_is_whole),
     };

@@ -243,6 +243,20 @@ static void a_candidate_that_changed_again_is_left_alone(void **state)
     assert_int_equal(merge_candidates(f), 1);
 }
 
+/* It was merged before the candidates were looked at, and split since. */
+static void a_candidate_that_was_split_on_purpose_stays_split(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned i = 0; i < 512; i++)
+        must(set(f, GFN(i), mfn_add(RAM, i), ORDER_4K, P2M_RAM_RW));
+    must(merge(f, GFN(0), ORDER_2M));
+    fixture_settle(f);
+    split(f, GFN(0), ORDER_4K);
+    assert_int_equal(merge_candidates(f), 0);
+    expect_entry(f, GFN(7), mfn_add(RAM, 7), ORDER_4K, P2M_RAM_RW);
+}
+
 static void more_candidates_than_can_be_noted_are_all_merged(void **state)
 {
     struct fixture *f = *state;
@@ -317,6 +331,7 @@ int main(void)
         FOR_BOTH_FORMATS(candidates_merge_all_the_way_up),
         FOR_BOTH_FORMATS(a_split_alone_makes_no_candidate),
         FOR_BOTH_FORMATS(a_candidate_that_changed_again_is_left_alone),
+        FOR_BOTH_FORMATS(a_candidate_that_was_split_on_purpose_stays_split),
         FOR_BOTH_FORMATS(more_candidates_than_can_be_noted_are_all_merged),
         FOR_BOTH_FORMATS(when_the_list_overflows_deliberate_splits_stay),
         FOR_BOTH_FORMATS(the_look_at_all_tables_sees_the_last_one_too),
