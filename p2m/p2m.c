@@ -174,7 +174,7 @@ enum p2m_error p2m_split(struct p2m_locked locked, gfn_t gfn, unsigned order)
         return P2M_OK;
     error = table_reserve(locked, slot.level - level);
     if (error == P2M_OK)
-        table_reach(locked, gfn, level);
+        table_reach(locked, slot, level);
     return error;
 }
 
