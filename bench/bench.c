@@ -23,10 +23,7 @@
 #define COUNTED_MOST 8192u /* operations: 16 tables of 4K leaves */
 
 static const struct workloads *const all[] = {
-    &workloads_map,
-    &workloads_pod,
-    &workloads_cache,
-    &workloads_sweep,
+    &workloads_map, &workloads_type, &workloads_pod, &workloads_cache, &workloads_sweep,
 };
 
 static struct {

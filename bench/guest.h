@@ -7,6 +7,7 @@
 #define BENCH_GUEST_H
 
 #include "host.h"
+#include "p2m/current.h"
 #include "test/processor.h"
 
 #define FRAMES_2M order_frames(ORDER_2M)
@@ -15,6 +16,7 @@
 struct guest {
     struct p2m p2m;
     struct pod pod;
+    struct p2m_current current;
     struct p2m_locked locked;
     struct p2m_debt debt;
     struct processor processor;

@@ -31,7 +31,8 @@ struct workloads {
     const struct workload *list;
     unsigned count;
 };
-extern const struct workloads workloads_map, workloads_pod, workloads_cache, workloads_sweep;
+extern const struct workloads workloads_map, workloads_type, workloads_pod, workloads_cache,
+    workloads_sweep;
 
 #define WORKLOADS(list)                                                                            \
     {                                                                                              \

@@ -58,6 +58,36 @@ static void prepare_fault_later(struct guest *guest)
     }
 }
 
+/* ---- what is there already: the look-up of a guest that runs, lock and all ------------------- */
+
+#define LOOKUPS 200000u
+
+static void prepare_current(struct guest *guest)
+{
+    guest_map(guest, guest->order);
+    p2m_current_create(&guest->current, &guest->pod);
+    guest_pick_random(guest, LOOKUPS);
+}
+
+/* As many leaves as are kept, over and over. */
+static void prepare_current_again(struct guest *guest)
+{
+    prepare_current(guest);
+    for (uint64_t i = 0; i < LOOKUPS; i++)
+        guest->pick[i] %= P2M_CURRENT_ITEMS << guest->order;
+}
+
+static void look_up_current(struct guest *guest, uint64_t index)
+{
+    struct pod_grant grant;
+    struct p2m_entry entry;
+
+    must(p2m_gfn_to_mfn_current(guest->locked, &guest->current, GFN(guest->pick[index]), &entry,
+                                &grant));
+    guest->sum += entry.mfn.mfn;
+    guest_turn(guest);
+}
+
 /* ---- promised twice what there is ------------------------------------------------------------ */
 
 static void prepare_overcommit(struct guest *guest)
@@ -115,6 +145,8 @@ static const struct steps mark_all_steps = { NULL, mark, NULL };
 static const struct steps touch_plain_steps = { prepare_fault, fault, NULL };
 static const struct steps touch_from_4k_steps = { prepare_fault_from_4k, fault, NULL };
 static const struct steps touch_later_steps = { prepare_fault_later, fault, NULL };
+static const struct steps current_steps = { prepare_current, look_up_current, NULL };
+static const struct steps current_again_steps = { prepare_current_again, look_up_current, NULL };
 static const struct steps overcommit_write_all_steps = { prepare_overcommit, populate, write_all };
 static const struct steps overcommit_write_one_steps = { prepare_overcommit, populate, write_one };
 static const struct steps overcommit_read_one_steps = { prepare_overcommit, populate, read_one };
@@ -131,6 +163,9 @@ static const struct workload list[] = {
     { "pod_fault_1g", ORDER_1G, { 4, 64, 1024 }, &touch_plain_steps, 0, 1, 0 },
     { "pod_fault_2m_from_4k", ORDER_2M, { 4 }, &touch_from_4k_steps, 0, 1, 0 },
     { "pod_fault_2m_from_4k_later", ORDER_2M, { 4 }, &touch_later_steps, 0, 1, 0 },
+    { "lookup_current_4k", ORDER_4K, { 64 }, &current_steps, LOOKUPS, 1, 0 },
+    { "lookup_current_2m", ORDER_2M, { 64 }, &current_steps, LOOKUPS, 1, 0 },
+    { "lookup_current_2m_again", ORDER_2M, { 64 }, &current_again_steps, LOOKUPS, 1, 0 },
     { "pod_overcommit_dense", ORDER_2M, { 1 }, &overcommit_write_all_steps, FAULTS, 1, 1 },
     { "pod_overcommit_sparse", ORDER_2M, { 1 }, &overcommit_write_one_steps, FAULTS, 1, 1 },
     { "pod_overcommit_readonly", ORDER_2M, { 1 }, &overcommit_read_one_steps, FAULTS, 1, 1 },

@@ -175,7 +175,7 @@ static unsigned tables_to_cut(struct p2m_locked locked, gfn_t gfn, enum p2m_type
 static void cut(struct p2m_locked locked, gfn_t gfn, enum p2m_type from)
 {
     if (tables_to_cut(locked, gfn, from) > 0)
-        table_reach(locked, gfn, cut_level(gfn));
+        table_reach(locked, table_find(locked.p2m, gfn, 0), cut_level(gfn));
 }
 
 /* The largest entry from gfn on that lies in the range, or what is no table at all. */

@@ -51,18 +51,13 @@ void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot,
         .frames.became = entry_type(change->new),
     };
 
-    switch (entry_kind(p2m->config.format, change->old, slot.level)) {
-    case ENTRY_LEAF:
-        owed.kind = P2M_OWED_FRAMES;
-        owed.frames = frames_of(p2m, change->old, slot.level, owed.frames.became);
-        break;
-    case ENTRY_TABLE:
+    if (entry_kind(p2m->config.format, change->old, slot.level) == ENTRY_TABLE) {
         owed.kind = P2M_OWED_SUBTREE;
         owed.frames.dirty = p2m->unpaid.merged > 0; /* paying for those won't find its leaves */
         owed.table = entry_mfn(change->old);
-        break;
-    default:
-        return; /* no processor keeps what is not present */
+    } else {
+        owed.kind = P2M_OWED_FRAMES;
+        owed.frames = frames_of(p2m, change->old, slot.level, owed.frames.became);
     }
     counts = entry_counts(p2m, change->old, slot.level);
     debt_add(p2m, debt, &owed, &counts);

@@ -24,7 +24,8 @@ void debt_flush(const struct p2m *p2m, struct p2m_debt *debt);
 void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owed,
               const struct p2m_counts *counts);
 
-/* Whatever this entry named left the map. */
+/* What this entry named left the map: a leaf's frames, or a table and all below. No processor keeps
+ * what is not present. */
 struct p2m_change {
     uint64_t old, new;
 };

@@ -17,15 +17,12 @@ static bool is_table(const struct p2m *p2m, uint64_t entry, unsigned level)
     return entry_kind(p2m->config.format, entry, level) == ENTRY_TABLE;
 }
 
-/* The record's counter that an entry moves, or NULL for an empty one. */
-static uint16_t *info_counter(const struct p2m *p2m, struct p2m_table_info *info, uint64_t entry,
-                              unsigned level)
+/* The record's counter that a leaf or a mark of this class moves, or NULL for an empty entry. */
+static inline uint16_t *info_counter(struct p2m_table_info *info, enum p2m_class class)
 {
-    if (entry == 0)
+    switch (class) {
+    case P2M_CLASS_NONE:
         return NULL;
-    if (is_table(p2m, entry, level))
-        return &info->tables;
-    switch (p2m_type_class(entry_type(entry))) {
     case P2M_CLASS_RAM:
         return &info->ram;
     case P2M_CLASS_MARKER:
@@ -35,10 +32,11 @@ static uint16_t *info_counter(const struct p2m *p2m, struct p2m_table_info *info
     }
 }
 
-/* The map's counter that a leaf or a mark moves, or NULL for an empty entry. */
-static uint64_t *counts_counter(struct p2m_counts *counts, uint64_t entry, unsigned level)
+/* The map's. */
+static inline uint64_t *counts_counter(struct p2m_counts *counts, enum p2m_class class,
+                                       unsigned level)
 {
-    switch (p2m_type_class(entry_type(entry))) {
+    switch (class) {
     case P2M_CLASS_NONE:
         return NULL;
     case P2M_CLASS_RAM:
@@ -85,7 +83,7 @@ struct p2m_counts entry_counts(const struct p2m *p2m, uint64_t entry, unsigned l
 
     if (is_table(p2m, entry, level))
         return table_counts(p2m, entry_mfn(entry), level - 1);
-    counter = counts_counter(&counts, entry, level);
+    counter = counts_counter(&counts, entry_class(entry), level);
     if (counter)
         ++*counter;
     return counts;
@@ -102,19 +100,29 @@ static void counts_add(struct p2m_counts *counts, const struct p2m_counts *below
     counts->tables += below->tables * times;
 }
 
-static void counts_move(struct p2m *p2m, uint64_t entry, unsigned level, uint64_t times)
+static void count_table(struct p2m *p2m, struct p2m_table_info *info, struct slot child,
+                        uint64_t times)
 {
-    uint64_t *counter;
+    struct p2m_counts below = table_counts(p2m, child.table, child.level);
 
-    if (is_table(p2m, entry, level)) {
-        struct p2m_counts below = table_counts(p2m, entry_mfn(entry), level - 1);
+    counts_add(&p2m->counts, &below, times);
+    info->tables += (uint16_t)times;
+}
 
-        counts_add(&p2m->counts, &below, times);
-        return;
+/* An entry comes or goes, in the map's counts and in its table's record; times is 1, or minus 1. */
+static inline __attribute__((always_inline)) void count_entry(struct p2m *p2m,
+                                                              struct p2m_table_info *info,
+                                                              uint64_t entry, unsigned level,
+                                                              uint64_t times)
+{
+    enum p2m_class class = entry_class(entry);
+
+    if (class != P2M_CLASS_NONE) {
+        *counts_counter(&p2m->counts, class, level) += times;
+        *info_counter(info, class) += (uint16_t)times;
+    } else if (is_table(p2m, entry, level)) {
+        count_table(p2m, info, (struct slot){ entry_mfn(entry), level - 1, GFN(0) }, times);
     }
-    counter = counts_counter(&p2m->counts, entry, level);
-    if (counter)
-        *counter += times;
 }
 
 /* How many more of the entry's two neighbours it joins as `new` than as `old`. */
@@ -139,16 +147,12 @@ static unsigned joined_more(const struct p2m *p2m, struct slot slot, uint64_t ol
     return more;
 }
 
-static void info_move(struct p2m *p2m, struct slot slot, uint64_t old, uint64_t new)
+static void entry_count(struct p2m *p2m, struct slot slot, uint64_t old, uint64_t new)
 {
     struct p2m_table_info *info = p2m_host_table_info(p2m, slot.table);
-    uint16_t *less = info_counter(p2m, info, old, slot.level);
-    uint16_t *more = info_counter(p2m, info, new, slot.level);
 
-    if (less)
-        --*less;
-    if (more)
-        ++*more;
+    count_entry(p2m, info, old, slot.level, UINT64_MAX);
+    count_entry(p2m, info, new, slot.level, 1);
     info->joined += joined_more(p2m, slot, old, new);
 }
 
@@ -160,7 +164,8 @@ struct p2m_table_info table_recount(const struct p2m *p2m, mfn_t table, unsigned
 
     for (unsigned index = 0; index < TABLE_ENTRIES; index++) {
         uint64_t entry = entry_read(&entries[index]);
-        uint16_t *counter = info_counter(p2m, &info, entry, level);
+        bool names_table = is_table(p2m, entry, level);
+        uint16_t *counter = names_table ? &info.tables : info_counter(&info, entry_class(entry));
 
         if (counter)
             ++*counter;
@@ -184,9 +189,7 @@ bool entry_change(struct p2m *p2m, struct slot slot, uint64_t *old, uint64_t new
         settled &= ~(format->table ^ format->pending); /* the same table, pending or not */
     if ((*old & settled) == (new &settled))
         return true;
-    counts_move(p2m, *old, slot.level, UINT64_MAX);
-    counts_move(p2m, new, slot.level, 1);
-    info_move(p2m, slot, *old, new);
+    entry_count(p2m, slot, *old, new);
     return true;
 }
 
@@ -221,7 +224,7 @@ void entry_fill_table(struct p2m *p2m, mfn_t table, uint64_t entry, unsigned lev
     for (unsigned index = 0; index < TABLE_ENTRIES; index++)
         atomic_store_explicit(&entries[index], entry_piece(format, entry, level, index),
                               memory_order_relaxed);
-    counter = info_counter(p2m, &filled, entry, level);
+    counter = info_counter(&filled, entry_class(entry));
     if (counter)
         *counter = TABLE_ENTRIES;
     *info = filled;

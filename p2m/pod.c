@@ -11,6 +11,7 @@
 #include "debt.h"
 #include "grant.h"
 #include "policy.h"
+#include "table.h"
 #include "walk.h"
 
 void pod_create(struct pod *pod, struct p2m *p2m, unsigned max_order)
@@ -88,22 +89,32 @@ static unsigned populate_order(const struct pod *pod, unsigned mark_order)
     return mark_order < limit ? mark_order : limit;
 }
 
-/* The frame that continues what is mapped beside gfn within the same superpage, or none. */
-static mfn_t near_frame(struct p2m_walking walking, gfn_t gfn, unsigned order)
+/* What maps the first frame that this entry of a table at `level` covers. */
+static uint64_t first_leaf(const struct p2m *p2m, uint64_t entry, unsigned level)
 {
-    uint64_t frames = order_frames(order);
-    uint64_t superpage = frame_align_down(gfn.gfn, order + ORDER_STEP);
-    struct p2m_entry entry;
+    for (; entry_kind(p2m->config.format, entry, level) == ENTRY_TABLE; level--)
+        entry = entry_read(entry_table(p2m, entry));
+    return entry;
+}
 
-    if (gfn.gfn > superpage) {
-        entry = p2m_get_entry(walking, GFN(gfn.gfn - frames));
-        if (p2m_type_class(entry.type) == P2M_CLASS_RAM)
-            return mfn_add(entry.mfn, frames);
+/* The frame that continues what is mapped beside gfn within the same table, or none. */
+static mfn_t near_frame(const struct p2m *p2m, gfn_t gfn, unsigned order)
+{
+    struct slot slot = table_find(p2m, gfn, order / ORDER_STEP);
+    unsigned index = level_index(gfn, slot.level);
+    pte_t *entry = slot_entry(p2m, slot);
+    uint64_t beside;
+
+    ASSERT(level_order(slot.level) == order);
+    if (index > 0) {
+        beside = first_leaf(p2m, entry_read(entry - 1), slot.level);
+        if (entry_class(beside) == P2M_CLASS_RAM)
+            return mfn_add(entry_mfn(beside), order_frames(order));
     }
-    if (gfn.gfn + frames < superpage + order_frames(order + ORDER_STEP)) {
-        entry = p2m_get_entry(walking, gfn_add(gfn, frames));
-        if (p2m_type_class(entry.type) == P2M_CLASS_RAM && entry.mfn.mfn >= frames)
-            return MFN(entry.mfn.mfn - frames);
+    if (index < TABLE_ENTRIES - 1) {
+        beside = first_leaf(p2m, entry_read(entry + 1), slot.level);
+        if (entry_class(beside) == P2M_CLASS_RAM && entry_mfn(beside).mfn >= order_frames(order))
+            return MFN(entry_mfn(beside).mfn - order_frames(order));
     }
     return INVALID_MFN;
 }
@@ -121,7 +132,7 @@ static struct pod_block take_piece(struct p2m_locked locked, struct pod *pod, gf
         if (mfn_is_valid(block.mfn))
             return block;
     }
-    place.near = near_frame(p2m_locked_walking(locked), gfn, order);
+    place.near = near_frame(locked.p2m, gfn, order);
     return pod_cache_get(locked, pod, order, place);
 }
 
@@ -167,28 +178,6 @@ static void note_recent(struct pod *pod, gfn_t gfn)
     pod->recent_next = (pod->recent_next + 1) % POD_RECENT;
 }
 
-enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
-                                   struct pod_grant *grant)
-{
-    struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), gfn);
-    enum p2m_error error;
-
-    ASSERT(locked.p2m == pod->p2m);
-    if (p2m_type_class(mark.type) == P2M_CLASS_RAM)
-        return P2M_OK;
-    if (mark.type == P2M_POD_MOVING)
-        return P2M_BUSY;
-    if (mark.type != P2M_POD)
-        return P2M_BAD_TYPE;
-    if (!is_settled(pod))
-        return P2M_BUSY;
-    if (pod->cache.counts.frames == 0)
-        return P2M_EMPTY;
-    note_recent(pod, gfn);
-    error = take_block(locked, pod, gfn, populate_order(pod, mark.order), grant);
-    return error == P2M_OK ? pod_finish_populate(locked, pod, grant) : error;
-}
-
 /*
  * While the guest is in debt, most of what it touches will be given back, or is wanted for another:
  * 512 smaller leaves have an A and a D bit each, which tell what was not used. Without a page for
@@ -212,22 +201,51 @@ static enum p2m_error map_block(struct p2m_locked locked, struct pod *pod,
     return error == P2M_NO_MEMORY ? P2M_OK : error;
 }
 
+/* A mark is there, at least as large as the block. */
+static enum p2m_error end_populate(struct p2m_locked locked, struct pod *pod,
+                                   const struct pod_grant *grant)
+{
+    enum p2m_error error = map_block(locked, pod, grant);
+
+    if (error == P2M_OK)
+        grant_end(pod, grant);
+    else
+        grant_put_back(locked, pod, grant, POD_CLEAN);
+    return error;
+}
+
+enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
+                                   struct pod_grant *grant)
+{
+    struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), gfn);
+    enum p2m_error error;
+
+    ASSERT(locked.p2m == pod->p2m);
+    if (p2m_type_class(mark.type) == P2M_CLASS_RAM)
+        return P2M_OK;
+    if (mark.type == P2M_POD_MOVING)
+        return P2M_BUSY;
+    if (mark.type != P2M_POD)
+        return P2M_BAD_TYPE;
+    if (!is_settled(pod))
+        return P2M_BUSY;
+    if (pod->cache.counts.frames == 0)
+        return P2M_EMPTY;
+    note_recent(pod, gfn);
+    error = take_block(locked, pod, gfn, populate_order(pod, mark.order), grant);
+    return error == P2M_OK ? end_populate(locked, pod, grant) : error;
+}
+
 enum p2m_error pod_finish_populate(struct p2m_locked locked, struct pod *pod,
                                    const struct pod_grant *grant)
 {
     struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), grant->gfn);
-    enum p2m_error error = P2M_OK;
 
     ASSERT(locked.p2m == pod->p2m);
-    if (mark.type == P2M_POD && mark.order >= grant->order && is_settled(pod)) {
-        error = map_block(locked, pod, grant);
-        if (error == P2M_OK) {
-            grant_end(pod, grant);
-            return P2M_OK;
-        }
-    }
+    if (mark.type == P2M_POD && mark.order >= grant->order && is_settled(pod))
+        return end_populate(locked, pod, grant);
     grant_put_back(locked, pod, grant, POD_CLEAN);
-    return error;
+    return P2M_OK;
 }
 
 enum p2m_error p2m_gfn_to_mfn(struct p2m_locked locked, struct pod *pod, gfn_t gfn,

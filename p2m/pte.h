@@ -67,6 +67,11 @@ static inline enum p2m_type entry_type(uint64_t entry)
     return (enum p2m_type)((entry & PTE_TYPE) >> PTE_TYPE_SHIFT);
 }
 
+static inline enum p2m_class entry_class(uint64_t entry)
+{
+    return type_table[entry_type(entry)].class;
+}
+
 /* What changes of itself, and what a leaf takes along when all else changes. */
 static inline uint64_t entry_volatile(const struct pt_format *format)
 {
@@ -108,9 +113,8 @@ static inline bool entry_joins(const struct pt_format *format, uint64_t entry, u
                                unsigned level)
 {
     uint64_t step = entry & format->present ? (uint64_t)FRAME_SIZE << level_order(level) : 0;
-    uint64_t distance = (next & PTE_ADDRESS) - (entry & PTE_ADDRESS);
 
-    return !((entry ^ next) & ~(entry_volatile(format) | PTE_ADDRESS)) && distance == step &&
+    return !(((entry + step) ^ next) & ~entry_volatile(format)) &&
            entry_kind(format, entry, level) != ENTRY_TABLE;
 }
 

@@ -50,11 +50,12 @@ static enum p2m_error check_mapping(const struct p2m *p2m, gfn_t gfn,
 
 /* What p2m_set_entry would do to one aligned piece, found out before anything changes. */
 struct plan {
-    uint64_t entry; /* the entry to write */
-    unsigned level;
-    unsigned missing; /* tables that the path lacks */
+    struct slot slot; /* as deep as there are tables */
+    uint64_t entry;   /* the entry to write */
+    unsigned level;   /* where */
     bool already;     /* the map says so already */
     bool owes;        /* something will leave the map */
+    bool stays;       /* the frames that are there stay */
 };
 
 /* May a leaf with this type take the place of one with that type and the same frames, in one step?
@@ -104,10 +105,11 @@ static enum p2m_error plan_piece(const struct p2m *p2m, gfn_t gfn,
 
     for (unsigned above = slot.level; above > level; above--)
         piece = entry_piece(format, piece, above, level_index(gfn, above - 1));
-    *plan = (struct plan){ .level = level, .missing = slot.level - level };
+    *plan = (struct plan){ .slot = slot, .level = level };
     plan->entry = entry_make(format, mapping->mfn, mapping->type, level);
     plan->already = kind != ENTRY_TABLE && !((piece ^ plan->entry) & ~entry_volatile(format));
-    plan->owes = kind == ENTRY_TABLE || (kind == ENTRY_LEAF && !has_frame(mapping->type));
+    plan->stays = kind == ENTRY_LEAF && has_frame(mapping->type);
+    plan->owes = kind == ENTRY_TABLE || (kind == ENTRY_LEAF && !plan->stays);
     if (plan->already)
         return P2M_OK;
     if (has_frame(mapping->type) && is_occupied(p2m, slot, old, piece, plan->entry))
@@ -119,30 +121,29 @@ static enum p2m_error plan_piece(const struct p2m *p2m, gfn_t gfn,
 static bool is_owed(const struct p2m *p2m, const struct p2m_debt *debt, gfn_t gfn,
                     const struct p2m_mapping *mapping)
 {
-    return has_frame(mapping->type) && debt_holds(p2m, debt, gfn, order_frames(mapping->order));
+    return debt->count > 0 && has_frame(mapping->type) &&
+           debt_holds(p2m, debt, gfn, order_frames(mapping->order));
 }
 
 /* ---- commit --------------------------------------------------------------------------------- */
 
 /* Can't fail: all was checked, and the reserve holds the tables. */
-static void commit_piece(struct p2m_locked locked, gfn_t gfn, const struct plan *plan,
-                         struct p2m_debt *debt)
+static void commit_piece(struct p2m_locked locked, const struct plan *plan, struct p2m_debt *debt)
 {
     struct p2m *p2m = locked.p2m;
     const struct pt_format *format = p2m->config.format;
-    struct slot slot = table_reach(locked, gfn, plan->level);
+    struct slot slot = table_reach(locked, plan->slot, plan->level);
     struct p2m_change change = { .old = entry_read(slot_entry(p2m, slot)) };
-    bool stays = entry_kind(format, change.old, slot.level) == ENTRY_LEAF && !plan->owes;
     bool is_logged = plan->entry & format->present && p2m->log.mode == P2M_LOG_DIRTY_BITS;
     uint64_t comes = is_logged ? format->dirty : 0; /* what is new here is to be copied */
 
     /* A change of type alone: the frames stay, and with them what the processor noted of them. */
     do {
-        change.new = plan->entry | (stays ? change.old & entry_volatile(format) : comes);
+        change.new = plan->entry | (plan->stays ? change.old & entry_volatile(format) : comes);
     } while (!entry_change(p2m, slot, &change.old, change.new));
-    if (stays)
+    if (plan->stays)
         debt_flush(p2m, debt);
-    else
+    else if (plan->owes)
         debt_add_entry(p2m, debt, slot, &change);
     merge_note(p2m, slot);
 }
@@ -164,9 +165,10 @@ enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_map
         return P2M_OCCUPIED;
     if (plan.owes && debt->count == P2M_DEBT_MAX)
         return P2M_DEBT_FULL;
-    error = table_reserve(locked, plan.missing);
+    if (plan.slot.level > plan.level)
+        error = table_reserve(locked, plan.slot.level - plan.level);
     if (error == P2M_OK)
-        commit_piece(locked, gfn, &plan, debt);
+        commit_piece(locked, &plan, debt);
     return error;
 }
 
@@ -217,7 +219,7 @@ static unsigned tables_to_add(const struct plan *plan, gfn_t gfn, gfn_t before)
 {
     unsigned count = 0;
 
-    for (unsigned level = plan->level; level < plan->level + plan->missing; level++)
+    for (unsigned level = plan->level; level < plan->slot.level; level++)
         count += level_base(gfn, level + 1).gfn != level_base(before, level + 1).gfn;
     return count;
 }
@@ -268,7 +270,7 @@ static void commit_range(struct p2m_locked locked, struct gfn_range *range,
         if (plan.owes && !plan.already && debt->count == P2M_DEBT_MAX)
             return;
         if (!plan.already)
-            commit_piece(locked, range->from, &plan, debt);
+            commit_piece(locked, &plan, debt);
         advance(range, mapping);
     }
 }

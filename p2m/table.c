@@ -7,16 +7,16 @@
 
 struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
 {
+    const struct pt_format *format = p2m->config.format;
     struct slot slot = { .table = p2m->root, .level = ROOT_LEVEL, .gfn = gfn };
 
     ASSERT(mfn_is_valid(p2m->root)); /* not after p2m_destroy */
-    while (slot.level > level) {
+    for (; slot.level > level; slot.level--) {
         uint64_t entry = entry_read(slot_entry(p2m, slot));
 
-        if (entry_kind(p2m->config.format, entry, slot.level) != ENTRY_TABLE)
+        if (entry_kind(format, entry, slot.level) != ENTRY_TABLE)
             break;
         slot.table = entry_mfn(entry);
-        slot.level--;
     }
     return slot;
 }
@@ -120,15 +120,6 @@ struct slot p2m_next_level(struct p2m_locked locked, struct slot slot)
     if (kind != ENTRY_EMPTY)
         p2m->events.splits[slot.level]++;
     return (struct slot){ table, slot.level - 1, slot.gfn };
-}
-
-struct slot table_reach(struct p2m_locked locked, gfn_t gfn, unsigned level)
-{
-    struct slot slot = table_find(locked.p2m, gfn, level);
-
-    while (slot.level > level)
-        slot = p2m_next_level(locked, slot);
-    return slot;
 }
 
 /* ---- up: merge ------------------------------------------------------------------------------ */

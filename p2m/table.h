@@ -36,8 +36,13 @@ void table_take_back(struct p2m_locked locked, mfn_t page);
  */
 struct slot p2m_next_level(struct p2m_locked locked, struct slot slot);
 
-/* p2m_next_level until `level`; the reserve must hold the missing tables. */
-struct slot table_reach(struct p2m_locked locked, gfn_t gfn, unsigned level);
+/* p2m_next_level from here until `level`; the reserve must hold the missing tables. */
+static inline struct slot table_reach(struct p2m_locked locked, struct slot slot, unsigned level)
+{
+    while (slot.level > level)
+        slot = p2m_next_level(locked, slot);
+    return slot;
+}
 
 /* Could the table below this slot's entry become one entry? */
 bool table_is_alike(const struct p2m *p2m, struct slot slot);

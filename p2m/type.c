@@ -5,7 +5,7 @@
 #include "type.h"
 
 /* clang-format off */
-const struct type_info type_table[P2M_TYPE_COUNT] = {
+const struct type_info type_table[(PTE_TYPE >> PTE_TYPE_SHIFT) + 1] = {
     /*                     name            rights     memory      class            */
     [P2M_INVALID]        = { "invalid",      0,         WRITE_BACK, P2M_CLASS_NONE   },
     [P2M_RAM_RW]         = { "ram_rw",       R | W | X, WRITE_BACK, P2M_CLASS_RAM    },

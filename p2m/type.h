@@ -17,6 +17,7 @@ struct type_info {
     enum p2m_class class;
 };
 
-extern const struct type_info type_table[P2M_TYPE_COUNT];
+/* As many as an entry has numbers for: what no type has is P2M_CLASS_NONE. */
+extern const struct type_info type_table[(PTE_TYPE >> PTE_TYPE_SHIFT) + 1];
 
 #endif

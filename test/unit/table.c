@@ -113,7 +113,7 @@ static void reach_makes_the_whole_path(void **state)
     struct fixture *f = *state;
 
     must(table_reserve(f->locked, 3));
-    assert_int_equal(table_reach(f->locked, GFN(0x12345), 0).level, 0);
+    assert_int_equal(table_reach(f->locked, table_find(&f->p2m, GFN(0x12345), 0), 0).level, 0);
     assert_int_equal(f->p2m.counts.tables, 4);
     assert_int_equal(f->p2m.events.splits[2] + f->p2m.events.splits[1], 0); /* of nothing */
     expect_entry(f, GFN(0x12345), INVALID_MFN, ORDER_4K, P2M_INVALID);
