@@ -125,8 +125,8 @@ static void clear_cache(struct domain *domain)
 
 /* The kernel will lay a page of the host's over a frame of the slot that it is loaded to, which is
  * then never one leaf again. The only whole GB in hand is for another slot, if there is anything
- * else that this one can be populated from. */
-static enum p2m_error spare_whole_block(struct domain *domain)
+ * else that this one can be populated from; without a page for the table, it is taken after all. */
+static void spare_whole_block(struct domain *domain)
 {
     struct p2m_locked locked = p2m_lock(&domain->p2m);
     struct pod_cache_counts in_hand = pod_cache_counts(&domain->pod);
@@ -135,7 +135,8 @@ static enum p2m_error spare_whole_block(struct domain *domain)
     if (in_hand.blocks[2] == 1 && in_hand.frames > order_frames(ORDER_1G))
         error = p2m_split(locked, GFN(0), ORDER_2M);
     p2m_unlock(locked);
-    return error;
+    if (error != P2M_OK)
+        print("%s: the whole GB in hand is not spared (%s)\n", domain->name, p2m_error_name(error));
 }
 
 static const char *promise_memory(struct domain *domain)
@@ -146,12 +147,11 @@ static const char *promise_memory(struct domain *domain)
         error = promise_mark(domain, domain->ram[i]);
     if (error == P2M_OK)
         error = target_fill(domain);
-    if (error == P2M_OK)
-        error = spare_whole_block(domain);
     if (error == P2M_EMPTY)
         return "the host ran out of memory while the guest was built";
     if (error != P2M_OK)
         return p2m_error_name(error);
+    spare_whole_block(domain);
     clear_cache(domain);
     return NULL;
 }

@@ -18,7 +18,6 @@
 #include "print.h"
 #include "rtc.h"
 #include "slots.h"
-#include "test_calls.h"
 #include "vcpu.h"
 #include "vendor.h"
 #include "xenstore.h"
@@ -266,7 +265,6 @@ void domain_destroy(struct domain *domain)
         guest_unpin(domain, &domain->vcpu[i].info_page);
     if (domain->vcpu[0].vendor)
         vendor->vcpu_destroy(&domain->vcpu[0]);
-    test_calls_end(domain);
     empty_hand(domain);
     locked = p2m_lock(&domain->p2m);
     p2m_destroy(locked, &debt);

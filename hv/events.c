@@ -342,7 +342,6 @@ void events_init(struct domain *domain)
 
 int64_t events_register_info(struct vcpu *vcpu, gfn_t gfn, uint32_t offset)
 {
-    struct vcpu_info old = *info_of(vcpu);
     struct guest_pointer page;
     struct vcpu_info *info;
 
@@ -350,8 +349,12 @@ int64_t events_register_info(struct vcpu *vcpu, gfn_t gfn, uint32_t offset)
         return -XEN_EINVAL;
     if (!guest_pin(vcpu->domain, gfn, &page))
         return -XEN_EINVAL;
+    if (vcpu->info_page.host) { /* another one did, while this one waited for memory */
+        guest_unpin(vcpu->domain, &page);
+        return -XEN_EINVAL;
+    }
     info = (struct vcpu_info *)((uint8_t *)page.host + offset);
-    *info = old;
+    *info = *info_of(vcpu);
     write_time(info);
     /* An event that came between the copy and now must not be lost: let the guest look at all. */
     __atomic_store_n(&info->evtchn_pending_sel, ~0ul, __ATOMIC_SEQ_CST);

@@ -80,8 +80,8 @@ static void note_slot(struct p2m_locked locked, struct domain *domain, gfn_t slo
         domain->slot_reason[slot.gfn >> ORDER_1G] = SLOT_WHOLE;
 }
 
-/* The host's own pointer must not keep a GB from coming together: it is taken anew afterwards. The
- * guest does not run meanwhile, and nobody else uses it. */
+/* The host's own pointer must not keep a GB from coming together: it is taken anew afterwards. That
+ * of the first vCPU only; the host's lock is held throughout, so that nobody uses it meanwhile. */
 static gfn_t let_go(struct domain *domain)
 {
     struct guest_pointer *page = &domain->vcpu[0].info_page;

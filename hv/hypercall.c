@@ -167,7 +167,7 @@ static int64_t shut_down(struct vcpu *vcpu, uint64_t argument)
 
 /*
  * Poll returns at once, which its callers take for a wake-up that was not for them: they look
- * again. With one vCPU nobody can be waiting for another.
+ * again.
  */
 static int64_t sched_op(struct vcpu *vcpu, const struct arguments *arguments)
 {

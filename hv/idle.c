@@ -22,7 +22,7 @@ static const char *get_ready(void)
 
     if (missing)
         return missing;
-    return vendor->enable() ? NULL : "no frames to run guests with";
+    return vendor->enable() ? NULL : "no frames to run guests with, or it refuses to";
 }
 
 static _Noreturn void refuse(struct cpu *self, const char *why)

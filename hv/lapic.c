@@ -35,7 +35,8 @@ enum {
 #define SVR_ENABLED     (1u << 8)
 #define SVR_WRITABLE    0x1ffu
 #define VECTOR_FIRST    16u /* vectors below are exceptions, and no interrupt may have them */
-#define APIC_BASE_RESET 0xfee00d00u /* bootstrap processor, enabled, x2APIC */
+#define APIC_BASE_RESET 0xfee00c00u /* enabled, x2APIC */
+#define APIC_BASE_FIRST 0x100u      /* the bootstrap processor's */
 
 #define ICR_DELIVERY(v)  ((v) >> 8 & 7)
 #define ICR_LOGICAL      (1u << 11)
@@ -50,7 +51,7 @@ void lapic_init(struct vcpu *vcpu)
     for (unsigned i = 0; i < LVT_COUNT; i++)
         vcpu->lapic.lvt[i] = LVT_MASKED;
     vcpu->lapic.spurious = 0xff;
-    vcpu->apic_base = APIC_BASE_RESET;
+    vcpu->apic_base = APIC_BASE_RESET | (vcpu->id == 0 ? APIC_BASE_FIRST : 0);
 }
 
 /* ---- interrupts ----------------------------------------------------------------------------- */
@@ -125,7 +126,7 @@ static bool reaches_self(const struct vcpu *vcpu, uint64_t command)
     return destination == vcpu->id;
 }
 
-/* There is one processor: INIT and start-up IPIs reach nobody, and it has no NMI for itself. */
+/* It reaches itself alone: what is for another vCPU is lost, and there is no NMI. */
 static void send_command(struct vcpu *vcpu, uint64_t command)
 {
     unsigned delivery = ICR_DELIVERY(command);

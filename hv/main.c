@@ -19,6 +19,7 @@
 #include "processors.h"
 #include "report.h"
 #include "stop.h"
+#include "test_calls.h"
 #include "vcpu.h"
 #include "vendor.h"
 
@@ -138,6 +139,7 @@ static const char *run_guest(struct domain *domain)
     report_phase(domain, PHASE_BUILT);
     vcpu_run(&domain->vcpu[0]);
     vcpu_wait_for_others(domain);
+    test_calls_end(domain);
 
     print("%s: ended: %s%s%s\n", domain->name, stop_reason_name(domain->stop),
           *domain->stop_details ? ", " : "", domain->stop_details);

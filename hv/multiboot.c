@@ -156,7 +156,7 @@ const void *boot_reach(uint64_t physical, uint64_t size)
 
 void boot_set_line(struct boot_info *info, const char *line, uint64_t size)
 {
-    size_t length = strnlen(line, size);
+    size_t length = strnlen(line, size < BOOT_LINE_SIZE ? size : BOOT_LINE_SIZE);
 
     info->command_line_cut = length >= BOOT_LINE_SIZE;
     if (info->command_line_cut)

@@ -141,6 +141,7 @@ static int64_t take(struct domain *domain)
 void test_calls_end(struct domain *domain)
 {
     (void)take(domain);
+    oracle_end(domain);
     test_processors_end(domain);
 }
 

@@ -50,8 +50,9 @@ enum test_account { TEST_ENTRIES, TEST_CACHED, TEST_POPULATED, TEST_GRANTED, TES
 int64_t test_call(struct vcpu *vcpu, uint64_t operation, uint64_t gfn, uint64_t value);
 
 /*
- * test_calls_end - no vCPU runs any more: what this guest left half done, a sweep or a debt, is done.
- *   Context: P2M not held; before the guest's cache is emptied.
+ * test_calls_end - no vCPU runs any more: what this guest left half done is done: a sweep, a debt,
+ * a fault that was awaited, memory that it lent.
+ *   Context: P2M not held; before the guest is audited.
  *   Errors:  none.
  */
 void test_calls_end(struct domain *domain);

@@ -233,6 +233,18 @@ static int64_t set(struct domain *domain, struct place place, uint64_t type)
     return hypercall_map_error(error);
 }
 
+void oracle_end(struct domain *domain)
+{
+    stop_waiting();
+    for (unsigned i = 0; i < LENT_MAX; i++) {
+        struct lent *block = &lent[i];
+
+        if (block->mfn.mfn && put(domain, block, P2M_INVALID) == P2M_OK)
+            frames_free(block->mfn, block->order); /* else it is missed when frames are counted */
+        block->mfn = MFN(0);
+    }
+}
+
 /* ---- dispatch ------------------------------------------------------------------------------- */
 
 int64_t oracle_call(struct vcpu *vcpu, uint64_t operation, uint64_t number, uint64_t value)

@@ -22,4 +22,7 @@ int64_t oracle_call(struct vcpu *vcpu, uint64_t operation, uint64_t number, uint
 /* Was vcpu->exit.fault awaited? Then it is kept for the guest, which goes on at its landing. */
 bool oracle_takes_fault(struct vcpu *vcpu);
 
+/* No vCPU runs any more: nothing is awaited, and what was lent goes back to the host. */
+void oracle_end(struct domain *domain);
+
 #endif

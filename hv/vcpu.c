@@ -185,7 +185,7 @@ static void keep_up(struct domain *domain)
     domain->upkeep_ns = clock_ns();
 }
 
-/* The first processor looks after the guest; on all others a vCPU has its own timer, and no more. */
+/* The first processor looks after the guest; on all others a vCPU has its own timer alone. */
 static bool looks_after(const struct vcpu *vcpu)
 {
     return vcpu->cpu == 0;
@@ -328,8 +328,8 @@ static void wait_for_event(struct vcpu *vcpu)
 }
 
 /*
- * The lock is free while the guest runs. Out of guest mode comes first, for who holds it waits; then
- * the interrupt that ended the run, whose handler may ask for it.
+ * The lock is free while the guest runs. Out of guest mode comes first, for who holds it waits;
+ * then the interrupt that ended the run, whose handler may ask for it.
  */
 static void enter(struct vcpu *vcpu)
 {

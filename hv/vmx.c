@@ -75,9 +75,26 @@ static struct vmx_vcpu *of(const struct vcpu *vcpu)
 
 /* ---- the processor -------------------------------------------------------------------------- */
 
+static bool is_alike(const struct vmx_controls *controls, uint32_t revision)
+{
+    return memcmp(controls, &vmx.controls, sizeof(*controls)) == 0 && revision == vmx.revision;
+}
+
+/* The first one's count for all, from when it is enabled. */
 static const char *vmx_missing(void)
 {
-    return vmx_choose_controls(&vmx.controls);
+    struct vmx_controls controls;
+    const char *missing = vmx_choose_controls(&controls);
+    uint32_t revision;
+
+    if (missing)
+        return missing;
+    revision = (uint32_t)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
+    if (vmx.msr_bitmap)
+        return is_alike(&controls, revision) ? NULL : "its VMX is not like the first one's";
+    vmx.controls = controls;
+    vmx.revision = revision;
+    return NULL;
 }
 
 static bool vmx_has_1g(void)
@@ -143,10 +160,8 @@ static bool make_shared(void)
 
 static bool vmx_enable(void)
 {
-    void *region;
+    void *region = region_new();
 
-    vmx.revision = (uint32_t)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
-    region = region_new();
     if (!region || (!vmx.msr_bitmap && !make_shared())) {
         page_free(region);
         return false;
@@ -157,9 +172,12 @@ static bool vmx_enable(void)
         wrmsr(MSR_FEATURE_CONTROL, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX);
     write_cr0(read_cr0() | rdmsr(MSR_VMX_CR0_FIXED0));
     write_cr4(read_cr4() | rdmsr(MSR_VMX_CR4_FIXED0));
-    if (!vmxon(physical_of(region)))
+    if (vmxon(physical_of(region)))
+        return true;
+    if (cpu_number() == 0)
         panic("VMXON: the processor refuses it");
-    return true;
+    page_free(region);
+    return false;
 }
 
 /* ---- a vCPU --------------------------------------------------------------------------------- */

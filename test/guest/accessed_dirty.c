@@ -4,8 +4,8 @@
  * and do split and merge hand them on? [APM "Nested Paging"]
  *
  * A read sets A alone, a write sets both, in the leaf that maps the page and in no other. A split
- * gives both bits to all pieces; a merge takes them from any. A machine too small for a leaf of 1 GB
- * that is nobody's yet is asked about smaller ones.
+ * gives both bits to all pieces; a merge takes them from any. A machine too small for a leaf of
+ * 1 GB that is nobody's yet is asked about smaller ones.
  */
 #include "guest.h"
 

@@ -16,7 +16,7 @@
 
 enum { ORDER_4K = 0, ORDER_2M = 9, ORDER_1G = 18 };
 
-/* A CALL to the instruction that this processor's vendor gave for it; registers as it wants them. */
+/* A CALL to the instruction that this processor's vendor gave for it, with registers to match. */
 #define HYPERCALL "call *hypercall_instruction"
 bool processor_is_intel(void);
 
@@ -90,7 +90,7 @@ int64_t host_log_collect(void);
 bool host_log_says(uint64_t index);
 int64_t host_log_stop(void);
 
-/* This vector's handler from now on: code of the guest's own that ends in IRETQ, or goes elsewhere. */
+/* This vector's handler from now on: code of the guest's that ends in IRETQ, or goes elsewhere. */
 #define VECTORS 256
 void handle(unsigned vector, void (*handler)(void));
 

@@ -187,7 +187,7 @@ static void one_instruction(void)
     TRY("mov %%edi, %%ecx; xsetbv", value & 0xff, value & 1, 0, 0);
 }
 
-/* Of the other vendor's emulated processor, neither gives the #GP that it should: see bad_state.c. */
+/* Of the other vendor's emulated processor, neither gives the #GP that it should (bad_state.c). */
 static void one_control_register(void)
 {
     TRY("mov %%cr4, %%rax; bts $13, %%rax; mov %%rax, %%cr4", 0, 0, 0, 0);

@@ -34,7 +34,7 @@ static uint64_t hardware(const struct place *place)
     return entry_value(place_entry(place)) & ENTRY_HARDWARE & ~manual()->accessed;
 }
 
-/* Of the upper table, which waits first, and of the lower one, once a leaf beside it was touched. */
+/* Of the upper table, which waits first, and of the lower one, once a leaf near it was touched. */
 static void ask_waiting(const char *which, const struct place *table)
 {
     uint64_t seen = manual()->table;

@@ -107,7 +107,7 @@ static bool host_reads(const struct place *place)
     return has_frames(place) && place->type != MMIO;
 }
 
-/* What is there after a read or a write, which must be what was there before or what was written. */
+/* What is there after a read or a write must be what was there before, or what was written. */
 static void ask_host(const struct place *own, const struct place *next, enum where where,
                      const struct outcome *outcome, enum access access)
 {

@@ -6,7 +6,8 @@
  *
  * The second vCPU reads a page in a loop, and says what it sees. Then it is told again and again,
  * and once more each time as it is about to enter guest mode: a kick that is lost there is waited
- * for for ever; and told while an interrupt comes there that nobody asked for. It ends while it reads: by a kick.
+ * for for ever; and told while an interrupt comes there that nobody asked for. It ends while it
+ * reads: by a kick.
  */
 #include "second.h"
 

@@ -79,11 +79,24 @@ bool guest_copy_to_linear(struct vcpu *to, uint64_t linear, const void *from, si
     return true;
 }
 
+static unsigned pins;
+static bool sleeps_meanwhile; /* and another caller is done before */
+
 bool guest_pin(struct domain *of, gfn_t gfn, struct guest_pointer *pointer)
 {
     (void)of;
     *pointer = (struct guest_pointer){ .host = gfn.gfn == 7 ? pinned_page : NULL, .gfn = gfn };
+    pins += pointer->host != NULL;
+    if (sleeps_meanwhile)
+        vcpu->info_page = (struct guest_pointer){ .host = pinned_page, .gfn = gfn };
     return pointer->host;
+}
+
+void guest_unpin(struct domain *of, struct guest_pointer *pointer)
+{
+    (void)of;
+    pins--;
+    pointer->host = NULL;
 }
 
 static unsigned kicks, kicked;
@@ -298,6 +311,17 @@ static void a_registered_info_sees_every_event_again(void **state)
     assert_int_equal(events_register_info(vcpu, GFN(7), 0x100), -XEN_EINVAL);
 }
 
+static void of_two_who_register_one_does(void **state)
+{
+    (void)state;
+    pins = 0;
+    sleeps_meanwhile = true;
+    assert_int_equal(events_register_info(vcpu, GFN(7), 0x100), -XEN_EINVAL);
+    sleeps_meanwhile = false;
+    assert_int_equal(pins, 0);
+    assert_non_null(vcpu->info_page.host);
+}
+
 /* ---- console -------------------------------------------------------------------------------- */
 
 static void what_the_guest_writes_is_printed_once(void **state)
@@ -415,6 +439,7 @@ int main(void)
         CLAIM(a_second_bind_of_a_virq_is_refused),
         CLAIM(numbers_out_of_range_are_refused),
         CLAIM(a_registered_info_sees_every_event_again),
+        CLAIM(of_two_who_register_one_does),
         CLAIM(what_the_guest_writes_is_printed_once),
         CLAIM(wild_indices_print_at_most_a_ring),
         CLAIM(what_is_typed_waits_while_the_ring_is_full),

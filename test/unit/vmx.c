@@ -48,6 +48,7 @@ static void firmware_that_leaves_vmx_to_us_is_told(void **state)
 static void controls_are_what_must_be_and_what_is_wanted(void **state)
 {
     (void)state;
+    vmx.msr_bitmap = 0; /* nobody is enabled yet */
     processor.must[PIN] = 0x16;
     processor.must[ENTRY] = 0x11fb;
     processor.may[SECONDARY] &= ~SECONDARY_RDTSCP;
@@ -57,6 +58,32 @@ static void controls_are_what_must_be_and_what_is_wanted(void **state)
     assert_int_equal(vmx.controls.entry, 0x11fb | ENTRY_CONTROL_LOAD_DEBUG |
                                              ENTRY_CONTROL_LOAD_PAT | ENTRY_CONTROL_LOAD_EFER);
     assert_false(vmx.controls.secondary & SECONDARY_RDTSCP);
+}
+
+static void another_processor_is_like_the_first_or_left_out(void **state)
+{
+    struct vmx_controls first = vmx.controls;
+
+    (void)state;
+    processor.number = 1;
+    assert_null(vmx_missing());
+    processor.basic++;
+    assert_missing("not like the first");
+    processor.basic--;
+    processor.may[SECONDARY] &= ~SECONDARY_RDTSCP;
+    assert_missing("not like the first");
+    assert_memory_equal(&vmx.controls, &first, sizeof(first));
+}
+
+static void another_processor_that_refuses_keeps_nothing(void **state)
+{
+    unsigned frames = frames_left;
+
+    (void)state;
+    processor.number = 1;
+    processor.refuses_vmxon = true;
+    assert_false(vmx_enable());
+    assert_int_equal(frames_left, frames);
 }
 
 static void enable_gives_back_what_it_took_when_it_fails(void **state)
@@ -215,6 +242,8 @@ int main(void)
         on_vmx(each_thing_missing_has_its_own_line),
         on_vmx(firmware_that_leaves_vmx_to_us_is_told),
         on_vmx(controls_are_what_must_be_and_what_is_wanted),
+        on_vmx(another_processor_is_like_the_first_or_left_out),
+        on_vmx(another_processor_that_refuses_keeps_nothing),
         on_vmx(enable_gives_back_what_it_took_when_it_fails),
         on_vmx(a_vcpu_gives_back_what_it_took),
         on_vmx(the_host_comes_back_to_its_own_task_state),

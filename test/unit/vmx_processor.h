@@ -30,7 +30,8 @@
 /* ---- the processor -------------------------------------------------------------------------- */
 
 static struct {
-    bool has_nx, has_rdtscp;
+    unsigned number;
+    bool has_nx, has_rdtscp, refuses_vmxon;
     uint64_t feature_control, basic, ept;
     uint32_t must[5], may[5]; /* pin, primary, exit, entry, secondary */
     uint64_t tsc_aux, live[5], cr0, cr2, cr4, dr6, xcr0;
@@ -144,12 +145,12 @@ static const uint64_t fake_gdt[5] = { 0, 0, 0, 0x12008b345678ffffull, 0x9a };
 #define read_cr3()            0x5000u
 #define read_cr4()            processor.cr4
 #define write_cr4(value)      (processor.cr4 = (value))
-#define cpu_number()          0u
+#define cpu_number()          processor.number
 #define read_dr6()            processor.dr6
 #define write_dr6(value)      (processor.dr6 = (value))
 #define read_gdtr()           ((struct table_register){ sizeof(fake_gdt) - 1, (uintptr_t)fake_gdt })
 #define read_idtr()           ((struct table_register){ 0, 0x7000 })
-#define vmxon(region)         true
+#define vmxon(region)         ((void)(region), !processor.refuses_vmxon)
 #define vmclear(vmcs)         fake_vmclear(vmcs)
 #define vmptrld(vmcs)         fake_vmptrld(vmcs)
 #define invept_single(eptp)   fake_invept(eptp)
