@@ -230,16 +230,22 @@ static uint64_t steps_of(const struct plan *plan, const struct p2m_mapping *mapp
     return plan->owes && has_frame(mapping->type) ? TABLE_ENTRIES : 1;
 }
 
+/* What was found out about a range before anything changes. */
+struct outlook {
+    struct plan first; /* of its first piece */
+    uint64_t tables;   /* that all pieces lack */
+};
+
 /* Up to the end of the range, or as far as the steps go: then the range ends there. */
 static enum p2m_error plan_range(const struct p2m *p2m, struct gfn_range *range,
                                  struct p2m_mapping mapping, const struct p2m_debt *debt,
-                                 uint64_t *tables)
+                                 struct outlook *outlook)
 {
     struct gfn_range rest = *range;
     gfn_t before = NO_PIECE;
     uint64_t steps = 0;
 
-    *tables = 0;
+    outlook->tables = 0;
     while (rest.from.gfn < rest.end.gfn && steps < p2m->config.steps) {
         struct plan plan;
         enum p2m_error error = plan_next(p2m, rest, &mapping, &plan);
@@ -248,8 +254,10 @@ static enum p2m_error plan_range(const struct p2m *p2m, struct gfn_range *range,
             error = P2M_OCCUPIED;
         if (error != P2M_OK)
             return error;
+        if (steps == 0)
+            outlook->first = plan;
         if (!plan.already) {
-            *tables += tables_to_add(&plan, rest.from, before);
+            outlook->tables += tables_to_add(&plan, rest.from, before);
             before = rest.from;
         }
         steps += steps_of(&plan, &mapping);
@@ -260,18 +268,21 @@ static enum p2m_error plan_range(const struct p2m *p2m, struct gfn_range *range,
 }
 
 static void commit_range(struct p2m_locked locked, struct gfn_range *range,
-                         struct p2m_mapping *mapping, struct p2m_debt *debt)
+                         struct p2m_mapping *mapping, struct plan plan, struct p2m_debt *debt)
 {
-    while (range->from.gfn < range->end.gfn) {
-        struct plan plan;
-        enum p2m_error error = plan_next(locked.p2m, *range, mapping, &plan);
+    for (;;) {
+        enum p2m_error error;
 
-        ASSERT(error == P2M_OK);
         if (plan.owes && !plan.already && debt->count == P2M_DEBT_MAX)
             return;
         if (!plan.already)
             commit_piece(locked, &plan, debt);
+        mapping->order = level_order(plan.level);
         advance(range, mapping);
+        if (range->from.gfn >= range->end.gfn)
+            return;
+        error = plan_next(locked.p2m, *range, mapping, &plan);
+        ASSERT(error == P2M_OK);
     }
 }
 
@@ -281,7 +292,7 @@ enum p2m_error p2m_set_range(struct p2m_locked locked, struct gfn_range *range, 
     struct p2m *p2m = locked.p2m;
     struct p2m_mapping mapping = { .mfn = *mfn, .type = type };
     struct gfn_range part = *range;
-    uint64_t tables;
+    struct outlook outlook;
     enum p2m_error error;
 
     if ((unsigned)type >= P2M_TYPE_COUNT)
@@ -289,12 +300,12 @@ enum p2m_error p2m_set_range(struct p2m_locked locked, struct gfn_range *range, 
     if (part.from.gfn >= part.end.gfn || part.end.gfn > p2m->config.end.gfn)
         return P2M_BAD_RANGE;
     change_resolve(p2m, part);
-    error = plan_range(p2m, &part, mapping, debt, &tables);
+    error = plan_range(p2m, &part, mapping, debt, &outlook);
     if (error == P2M_OK)
-        error = table_reserve(locked, tables);
+        error = table_reserve(locked, outlook.tables);
     if (error != P2M_OK)
         return error;
-    commit_range(locked, &part, &mapping, debt);
+    commit_range(locked, &part, &mapping, outlook.first, debt);
     table_unreserve(locked); /* what the rest of the range will need when it is called again */
     if (part.from.gfn == range->from.gfn)
         return P2M_DEBT_FULL;
