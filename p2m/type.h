@@ -19,4 +19,10 @@ struct type_info {
 
 extern const struct type_info type_table[P2M_TYPE_COUNT];
 
+/* May a change of a whole range be from this type, or to it? */
+static inline bool type_may_change(enum p2m_type type)
+{
+    return p2m_type_class(type) == P2M_CLASS_RAM && !p2m_type_is_held(type);
+}
+
 #endif
