@@ -265,5 +265,7 @@ void pod_audit(struct p2m_locked locked, const struct pod *pod, struct pod_audit
         report->what = "more frames in hand than were promised";
     else if (!pod->is_sweeping && !pod->is_moving && has_unfinished(locked.p2m))
         report->what = "something is held or moving, and no sweep or move is under way";
+    else if (locked.p2m->holds != (unsigned)pod->is_sweeping + pod->is_moving)
+        report->what = "the map counts other sweeps and moves than are under way";
     report->errors = report->cache.errors + (report->what != NULL);
 }
