@@ -214,6 +214,7 @@ enum p2m_error p2m_change_type_range(struct p2m_locked locked, struct gfn_range 
     cut(locked, range.end, from);
     table_unreserve(locked); /* both cuts may have been in one leaf */
     locked.p2m->pending = next;
+    locked.p2m->changes++;
     mark_range(locked.p2m, range);
     debt_flush(locked.p2m, debt);
     return P2M_OK;

@@ -190,6 +190,7 @@ struct p2m {
     gfn_t pin[P2M_PINS_MAX];
     unsigned pin_count;
     struct p2m_pending pending;
+    uint64_t changes; /* so many changes of ranges have begun */
     struct p2m_log log;
     unsigned holds; /* sweeps and moves under way: no change of type until they are over */
 };

@@ -102,7 +102,7 @@ struct pod {
     uint64_t gather_looked;        /* so much had happened when nothing was found */
     struct pod_events events;
     struct pod_cursor cursor[POD_DEPTHS][ORDER_SIZES];
-    /* so many superpages had been populated when no leaf of that size was unwritten */
+    /* so much had happened when no leaf of that size was unwritten */
     uint64_t unwritten_looked[ORDER_SIZES];
     gfn_t recent[POD_RECENT]; /* populated last: an instruction may not have used them yet */
     unsigned recent_next;
