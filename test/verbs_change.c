@@ -39,9 +39,19 @@ static struct forecast forecast_one(struct run *run, enum p2m_type from, enum p2
     return cell.type == from ? forecast_set(world, run->debt) : forecast;
 }
 
+/* Now and then a pinned one: few are. */
+static gfn_t choose_one(struct run *run)
+{
+    const struct world *world = &run->world;
+
+    if (world->pin_count > 0 && one_in(run, 16))
+        return world->pin[choose(&run->choices, world->pin_count)];
+    return choose_any_gfn(run);
+}
+
 static void change_one(struct run *run)
 {
-    uint64_t quota = begin_verb(run, VERB_CHANGE_ONE, choose_any_gfn(run));
+    uint64_t quota = begin_verb(run, VERB_CHANGE_ONE, choose_one(run));
     struct world *world = &run->world;
     struct unmoved unmoved = remember(world);
     enum p2m_type from, to;
