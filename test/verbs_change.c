@@ -159,6 +159,10 @@ static void change_range(struct run *run)
     enum p2m_type from, to;
     enum outcome outcome;
 
+    if (one_in(run, 4)) { /* few ranges need a table */
+        world->now.fail_allocation = 1;
+        memory_fail_allocation(1);
+    }
     choose_range(run);
     choose_types(run, &from, &to);
     range = (struct gfn_range){ world->now.gfn, world->now.end };
