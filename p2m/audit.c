@@ -53,6 +53,8 @@ static const char *entry_fault(const struct p2m *p2m, uint64_t entry, gfn_t gfn,
             return "mark above 1 GB";
         break;
     case ENTRY_LEAF:
+        if (entry & PTE_WRITTEN && p2m_type_class(type) != P2M_CLASS_RAM)
+            return "written, and no RAM";
         if (order > p2m->config.max_order)
             return "leaf larger than allowed";
         if (!frame_is_aligned(mfn.mfn, order))
@@ -66,6 +68,21 @@ static const char *entry_fault(const struct p2m *p2m, uint64_t entry, gfn_t gfn,
     if (gfn.gfn + order_frames(order) > p2m->config.end.gfn)
         return "mapped beyond the end";
     return NULL;
+}
+
+/* Does the queue lead to the table below this entry? While the log is on, its end is what does. */
+static bool is_queued(const struct p2m *p2m, gfn_t gfn, unsigned order)
+{
+    bool is_found = p2m->log.mode != P2M_LOG_OFF;
+
+    for (unsigned i = 0; i < p2m->candidate_count && !is_found; i++) {
+        const struct p2m_candidate *candidate = &p2m->candidate[i];
+
+        is_found = candidate->order == 0
+                       ? gfn.gfn + order_frames(order) > candidate->gfn.gfn
+                       : candidate->gfn.gfn == gfn.gfn && candidate->order == order;
+    }
+    return is_found;
 }
 
 static void audit_table(const struct p2m *p2m, mfn_t table, gfn_t base, unsigned level,
@@ -87,6 +104,8 @@ static void audit_table(const struct p2m *p2m, mfn_t table, gfn_t base, unsigned
         complain(report, base, level + 1, "table record miscounts its entries");
     if (info->joined != recounted.joined)
         complain(report, base, level + 1, "table record miscounts its joined neighbours");
+    if (info->candidate && !is_queued(p2m, base, level_order(level + 1)))
+        complain(report, base, level + 1, "a candidate for a merge, and in no queue");
     counts_add_table(&report->recounted, &recounted, level);
 }
 
@@ -110,6 +129,20 @@ static void audit_pins(struct p2m_locked locked, struct p2m_audit *report)
     }
 }
 
+static void audit_pending(const struct p2m *p2m, struct p2m_audit *report)
+{
+    const struct p2m_pending *pending = &p2m->pending;
+
+    if (!p2m_is_changing(p2m))
+        return;
+    if (!type_may_change(pending->from) || !type_may_change(pending->to))
+        complain(report, GFN(0), LEVELS, "a change between types that may not change");
+    if (pending->cursor.gfn < pending->range.from.gfn ||
+        pending->cursor.gfn >= pending->range.end.gfn ||
+        pending->range.end.gfn > p2m->config.end.gfn)
+        complain(report, GFN(0), LEVELS, "a change whose range and cursor make no sense");
+}
+
 void p2m_audit(struct p2m_locked locked, struct p2m_audit *report)
 {
     struct p2m *p2m = locked.p2m;
@@ -125,5 +158,6 @@ void p2m_audit(struct p2m_locked locked, struct p2m_audit *report)
         complain(report, GFN(0), LEVELS, "counts of the map differ from a recount");
     if (p2m->reserve_count != 0)
         complain(report, GFN(0), LEVELS, "table pages left in the reserve between verbs");
+    audit_pending(p2m, report);
     audit_pins(locked, report);
 }

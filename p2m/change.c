@@ -7,19 +7,13 @@
  */
 #include "p2m/change.h"
 
-#include "change_range.h"
 #include "debt.h"
 #include "merge.h"
 #include "table.h"
 
-static bool may_change(enum p2m_type type)
-{
-    return p2m_type_class(type) == P2M_CLASS_RAM && !p2m_type_is_held(type);
-}
-
 static bool may_become(enum p2m_type from, enum p2m_type to)
 {
-    return may_change(from) && may_change(to) && from != to;
+    return type_may_change(from) && type_may_change(to) && from != to;
 }
 
 static struct slot slot_below(struct slot slot, uint64_t entry)
@@ -90,14 +84,6 @@ bool p2m_recalculate(struct p2m_locked locked, gfn_t gfn)
     if (p2m_is_changing(locked.p2m) && gfn.gfn >> (LEVELS * ORDER_STEP) == 0)
         resolve_path(locked.p2m, gfn, &changed);
     return changed > 0;
-}
-
-void change_resolve(struct p2m *p2m, struct gfn_range range)
-{
-    uint64_t changed;
-
-    while (p2m_is_changing(p2m) && range.from.gfn < range.end.gfn)
-        range.from = resolve_path(p2m, range.from, &changed);
 }
 
 static void forget_change(struct p2m *p2m)
@@ -228,6 +214,7 @@ enum p2m_error p2m_change_type_range(struct p2m_locked locked, struct gfn_range 
     cut(locked, range.end, from);
     table_unreserve(locked); /* both cuts may have been in one leaf */
     locked.p2m->pending = next;
+    locked.p2m->changes++;
     mark_range(locked.p2m, range);
     debt_flush(locked.p2m, debt);
     return P2M_OK;

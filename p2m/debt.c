@@ -10,6 +10,7 @@
 
 void debt_flush(const struct p2m *p2m, struct p2m_debt *debt)
 {
+    ASSERT(debt->paid == 0 && !debt->place.is_begun);
     debt->flush = true;
     debt->generation = p2m_generation(p2m) + 1;
 }
@@ -18,7 +19,6 @@ void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owe
               const struct p2m_counts *counts)
 {
     ASSERT(debt->count < P2M_DEBT_MAX);
-    ASSERT(debt->paid == 0 && !debt->place.is_begun);
     for (unsigned size = 0; size < ORDER_SIZES; size++)
         p2m->unpaid.ram += counts->ram[size] << size * ORDER_STEP;
     p2m->unpaid.tables += counts->tables;

@@ -28,7 +28,7 @@ static inline bool leaf_is_in_place(const struct walk *walk, const struct pod_ga
 static inline uint64_t gather_changes(const struct pod *pod)
 {
     const struct pod_events *events = &pod->events;
-    uint64_t sum = events->ballooned + events->taken;
+    uint64_t sum = events->ballooned + events->taken + pod->p2m->changes;
 
     for (unsigned size = 0; size < ORDER_SIZES; size++)
         sum += events->populates[size] + events->reclaimed[size];

@@ -274,14 +274,13 @@ static bool has_unfinished(const struct p2m *p2m)
 
 void pod_audit(struct p2m_locked locked, const struct pod *pod, struct pod_audit *report)
 {
-    struct pod_account account = pod_account(pod);
-
     *report = (struct pod_audit){ .what = NULL };
     pod_cache_audit(locked, pod, &report->cache);
-    if (account.cached > 0 && account.cached + account.granted > account.entries &&
-        !pod->is_trimming)
+    if (pod_has_surplus(pod) && !pod->is_trimming)
         report->what = "more frames in hand than were promised";
     else if (!pod->is_sweeping && !pod->is_moving && has_unfinished(locked.p2m))
         report->what = "something is held or moving, and no sweep or move is under way";
+    else if (locked.p2m->holds != (unsigned)pod->is_sweeping + pod->is_moving)
+        report->what = "the map counts other sweeps and moves than are under way";
     report->errors = report->cache.errors + (report->what != NULL);
 }

@@ -130,11 +130,13 @@ static void cursor_step(const struct pod *pod, struct pod_cursor *cursor,
     cursor->gfn = GFN(next < end ? next : 0);
 }
 
-static uint64_t superpages_populated(const struct pod *pod)
+/* Unless this has risen, there is no unwritten leaf where there was none before: superpages that
+ * were populated, and changes of types, of which only one is swept. */
+static uint64_t unwritten_changes(const struct pod *pod)
 {
     const uint64_t *populates = pod->events.populates;
 
-    return populates[order_size(ORDER_2M)] + populates[order_size(ORDER_1G)];
+    return populates[order_size(ORDER_2M)] + populates[order_size(ORDER_1G)] + pod->p2m->changes;
 }
 
 bool pod_prefers_sweep(struct p2m_locked locked, const struct pod *pod, gfn_t gfn)
@@ -145,7 +147,7 @@ bool pod_prefers_sweep(struct p2m_locked locked, const struct pod *pod, gfn_t gf
     ASSERT(locked.p2m == pod->p2m);
     return mark.type == P2M_POD && mark.order >= ORDER_2M && pod->max_order >= ORDER_2M &&
            blocks[order_size(ORDER_2M)] == 0 && blocks[order_size(ORDER_1G)] == 0 &&
-           pod->unwritten_looked[order_size(ORDER_2M)] != superpages_populated(pod);
+           pod->unwritten_looked[order_size(ORDER_2M)] != unwritten_changes(pod);
 }
 
 /* A whole GB is enough to read at once. */
@@ -161,7 +163,7 @@ static bool is_worth_a_tour(const struct pod *pod, struct pod_sweep_kind kind)
     unsigned size = order_size(kind.order);
 
     if (kind.depth == POD_UNWRITTEN)
-        return leaves[size] > 0 && pod->unwritten_looked[size] != superpages_populated(pod);
+        return leaves[size] > 0 && pod->unwritten_looked[size] != unwritten_changes(pod);
     if (kind.depth == POD_PIECES)
         while (++size < ORDER_SIZES && leaves[size] == 0)
             ;
@@ -192,7 +194,7 @@ static enum p2m_error hold_next(struct p2m_locked locked, struct pod *pod,
         return P2M_AGAIN; /* what is held may prove to be no zeroes: then the tour is over */
     cursor->looked = 0;
     if (kind.depth == POD_UNWRITTEN)
-        pod->unwritten_looked[order_size(kind.order)] = superpages_populated(pod);
+        pod->unwritten_looked[order_size(kind.order)] = unwritten_changes(pod);
     return P2M_EMPTY;
 }
 

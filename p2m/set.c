@@ -5,9 +5,8 @@
  * to the caller's debt. Refuses to know hardware bits, and what the host does with a frame that
  * comes back.
  */
-#include "p2m/p2m.h"
+#include "p2m/change.h"
 
-#include "change_range.h"
 #include "debt.h"
 #include "merge.h"
 #include "table.h"
@@ -236,11 +235,13 @@ struct outlook {
     uint64_t tables;   /* that all pieces lack */
 };
 
-/* Up to the end of the range, or as far as the steps go: then the range ends there. */
-static enum p2m_error plan_range(const struct p2m *p2m, struct gfn_range *range,
+/* Up to the end of the range, or as far as the steps go: then the range ends there. What a piece
+ * replaces must be what it says it is: no change of type is pending on the way to it. */
+static enum p2m_error plan_range(struct p2m_locked locked, struct gfn_range *range,
                                  struct p2m_mapping mapping, const struct p2m_debt *debt,
                                  struct outlook *outlook)
 {
+    struct p2m *p2m = locked.p2m;
     struct gfn_range rest = *range;
     gfn_t before = NO_PIECE;
     uint64_t steps = 0;
@@ -248,13 +249,16 @@ static enum p2m_error plan_range(const struct p2m *p2m, struct gfn_range *range,
     outlook->tables = 0;
     while (rest.from.gfn < rest.end.gfn && steps < p2m->config.steps) {
         struct plan plan;
-        enum p2m_error error = plan_next(p2m, rest, &mapping, &plan);
+        enum p2m_error error;
 
+        if (p2m_recalculate(locked, rest.from))
+            steps += TABLE_ENTRIES;
+        error = plan_next(p2m, rest, &mapping, &plan);
         if (error == P2M_OK && !plan.already && is_owed(p2m, debt, rest.from, &mapping))
             error = P2M_OCCUPIED;
         if (error != P2M_OK)
             return error;
-        if (steps == 0)
+        if (rest.from.gfn == range->from.gfn)
             outlook->first = plan;
         if (!plan.already) {
             outlook->tables += tables_to_add(&plan, rest.from, before);
@@ -299,8 +303,7 @@ enum p2m_error p2m_set_range(struct p2m_locked locked, struct gfn_range *range, 
         return P2M_BAD_TYPE;
     if (part.from.gfn >= part.end.gfn || part.end.gfn > p2m->config.end.gfn)
         return P2M_BAD_RANGE;
-    change_resolve(p2m, part);
-    error = plan_range(p2m, &part, mapping, debt, &outlook);
+    error = plan_range(locked, &part, mapping, debt, &outlook);
     if (error == P2M_OK)
         error = table_reserve(locked, outlook.tables);
     if (error != P2M_OK)

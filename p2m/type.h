@@ -20,4 +20,10 @@ struct type_info {
 /* As many as an entry has numbers for: what no type has is P2M_CLASS_NONE. */
 extern const struct type_info type_table[(PTE_TYPE >> PTE_TYPE_SHIFT) + 1];
 
+/* May a change of a whole range be from this type, or to it? */
+static inline bool type_may_change(enum p2m_type type)
+{
+    return p2m_type_class(type) == P2M_CLASS_RAM && !p2m_type_is_held(type);
+}
+
 #endif

@@ -39,12 +39,12 @@ static struct forecast forecast_one(struct run *run, enum p2m_type from, enum p2
     return cell.type == from ? forecast_set(world, run->debt) : forecast;
 }
 
-/* Sometimes what the host holds a pointer to. */
+/* Now and then a pinned one: few are. */
 static gfn_t choose_one(struct run *run)
 {
     const struct world *world = &run->world;
 
-    if (world->pin_count > 0 && one_in(run, 8))
+    if (world->pin_count > 0 && one_in(run, 16))
         return world->pin[choose(&run->choices, world->pin_count)];
     return choose_any_gfn(run);
 }
@@ -159,6 +159,10 @@ static void change_range(struct run *run)
     enum p2m_type from, to;
     enum outcome outcome;
 
+    if (one_in(run, 4)) { /* few ranges need a table */
+        world->now.fail_allocation = 1;
+        memory_fail_allocation(1);
+    }
     choose_range(run);
     choose_types(run, &from, &to);
     range = (struct gfn_range){ world->now.gfn, world->now.end };

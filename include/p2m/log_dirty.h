@@ -19,10 +19,12 @@
 #include "p2m/change.h"
 
 /*
- * p2m_log_dirty_start - from now on. With P2M_LOG_WRITES all memory is clean; with D bits, what was
- * written since it was mapped is dirty, so that the first round finds too much.
+ * p2m_log_dirty_start - from now on. Either way the first round is all that the caller has: he
+ * copies every frame once. With P2M_LOG_WRITES all memory is clean then; with D bits, what was
+ * written since it was mapped is dirty, but for what an earlier log has collected.
  *   Units:   grain is the order that is told apart: 0 or 9.
- *   Context: P2M held. O(1). Until the stop, tables that become alike are not merged unasked.
+ *   Context: P2M held. With P2M_LOG_WRITES O(entries at the top), else O(1). Until the stop, tables
+ *            that become alike are not merged unasked.
  *   Errors:  P2M_BAD_RANGE for another grain, P2M_BUSY when it is on already; and as
  *            p2m_change_type_global.
  *   Debts:   a flush: what is written before it is settled may not be said.
@@ -66,7 +68,7 @@ enum p2m_error p2m_log_dirty_collect(struct p2m_locked locked, struct gfn_range 
  * p2m_log_dirty_stop - no longer. Everything may be written, and what was split for this is merged
  * again (p2m_merge_candidates).
  *   Units:   none.
- *   Context: P2M held. O(1).
+ *   Context: P2M held. As for the start.
  *   Errors:  P2M_BAD_TYPE when nothing is logged; and as p2m_change_type_global: it goes on then.
  *   Debts:   a flush.
  */

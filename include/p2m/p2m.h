@@ -146,6 +146,11 @@ struct p2m_config {
     uint64_t steps;       /* most entries or blocks that one call goes through; 0: P2M_STEPS */
 };
 
+/* What steps does not bound: the 512 entries, or the records of 512 tables, that one entry of a
+ * verb may take; one merge, or one touch of a pending change (3 x 512); a change of type or a log
+ * that starts (the entries at the top); a round of the log, a sweep and a target, which have bounds
+ * of their own; the audits. */
+
 /* So few that nobody waits long for the lock; each verb that stops there says how it goes on. */
 #define P2M_STEPS 4096
 
@@ -190,6 +195,7 @@ struct p2m {
     gfn_t pin[P2M_PINS_MAX];
     unsigned pin_count;
     struct p2m_pending pending;
+    uint64_t changes; /* so many changes of ranges have begun */
     struct p2m_log log;
     unsigned holds; /* sweeps and moves under way: no change of type until they are over */
 };
@@ -272,7 +278,7 @@ struct p2m_mapping {
  * one class that are cached alike is one step, and only for a leaf of this size or larger.
  *   Units:   4K frames; gfn and mfn aligned to order; order 0, 9 or 18, leaves up to max_order.
  *   Context: P2M held; takes the table pages that it needs before it changes anything.
- *   Errors:  all but P2M_UNEQUAL; the map is then untouched.
+ *   Errors:  the caller's and the resources', P2M_BUSY, P2M_OCCUPIED; the map is then untouched.
  *   Debts:   what was mapped there before; at most one item. [APM "TLB Management"]
  */
 enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_mapping mapping,
@@ -328,7 +334,8 @@ unsigned p2m_merge_candidates(struct p2m_locked locked, struct p2m_debt *debt);
 
 /*
  * p2m_mark_dirty - the host wrote to this frame: set A and D of its leaf, as the processor would.
- * Where writes are held off (p2m_type_is_held), pod_release goes before the host's write.
+ * Where writes are held off (p2m_type_is_held), pod_release goes before the host's write; where
+ * they are logged by write protection, p2m_log_dirty_write does.
  *   Units:   one 4K frame; a superpage has one pair of bits for all of it.
  *   Context: P2M held.
  *   Errors:  P2M_BAD_TYPE where gfn is not backed by a frame.

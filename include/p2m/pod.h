@@ -102,7 +102,7 @@ struct pod {
     uint64_t gather_looked;        /* so much had happened when nothing was found */
     struct pod_events events;
     struct pod_cursor cursor[POD_DEPTHS][ORDER_SIZES];
-    /* so many superpages had been populated when no leaf of that size was unwritten */
+    /* so much had happened when no leaf of that size was unwritten */
     uint64_t unwritten_looked[ORDER_SIZES];
     gfn_t recent[POD_RECENT]; /* populated last: an instruction may not have used them yet */
     unsigned recent_next;
@@ -350,7 +350,8 @@ struct pod_sweep {
  *   Context: P2M held. Then: settle the debt; pod_sweep_scan; pod_sweep_finish; settle and pay. One
  *            sweep at a time.
  *   Errors:  P2M_AGAIN: none found yet, call again. P2M_EMPTY: none in all of the map. P2M_BUSY:
- *            another sweep is under way. P2M_NO_MEMORY: no table page to split with.
+ *            another sweep, or a change of type, is under way. P2M_NO_MEMORY: no table page to
+ *            split with.
  *   Debts:   a flush.
  */
 enum p2m_error pod_sweep_protect(struct p2m_locked locked, struct pod *pod,
@@ -402,8 +403,9 @@ struct pod_move {
  *   Units:   a leaf of 2 MB or 4 KB of P2M_RAM_RW; place->gfn is its first frame.
  *   Context: P2M held. Then: settle; copy from `from` to `to.mfn`, to.order, without the lock;
  *            pod_move_unmap; settle and pay; pod_move_finish. One move at a time.
- *   Errors:  P2M_BUSY: pinned, or another move; P2M_BAD_TYPE: no such leaf; P2M_BAD_RANGE: not its
- *            first frame; P2M_EMPTY: no such block in hand. Nothing has changed then.
+ *   Errors:  P2M_BUSY: pinned, another move, or a pending change of type; P2M_BAD_TYPE: no such
+ *            leaf; P2M_BAD_RANGE: not its first frame; P2M_EMPTY: no such block in hand. Nothing
+ *            has changed then.
  *   Debts:   a flush.
  */
 enum p2m_error pod_move_begin(struct p2m_locked locked, struct pod *pod, struct pod_move *move,
@@ -475,7 +477,7 @@ struct pod_audit {
  * pod_audit - the cache's audit, and the account: cached <= entries, and nothing held while no
  * sweep is under way. Reads only.
  *   Units:   report->errors is 0 when all is sound.
- *   Context: P2M held, between verbs. O(tables and nodes).
+ *   Context: P2M held, between verbs. O(entries and nodes).
  *   Errors:  in the report.
  *   Debts:   none.
  */

@@ -4,6 +4,8 @@
  */
 #include "pod_fixture.h"
 
+#include "p2m/table.h"
+
 #define HERE GFN(FRAMES_2M)
 #define RAM  MFN(0x40000)
 
@@ -29,6 +31,30 @@ static void more_in_hand_than_was_promised_is_told(void **state)
     expect_pod_reason(f, "more frames in hand than were promised");
     pod_trim(f->locked, &f->pod);
     expect_pod_sound(f);
+}
+
+/* A target did what the trim had begun: what comes after that is the audit's again. */
+static void a_target_ends_a_trim(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t steps = f->p2m.config.steps;
+
+    must(mark(f, HERE, 3 * FRAMES_2M));
+    for (unsigned i = 0; i < 3; i++)
+        hand(f, mfn_add(RAM, i * FRAMES_2M), ORDER_2M, POD_CLEAN);
+    f->p2m.config.steps = 1;
+    must(set(f, HERE, INVALID_MFN, ORDER_2M, P2M_INVALID));
+    must(set(f, gfn_add(HERE, FRAMES_2M), INVALID_MFN, ORDER_2M, P2M_INVALID));
+    pod_trim(f->locked, &f->pod);
+    assert_true(pod_has_surplus(&f->pod));
+    expect_pod_sound(f);
+    must(pod_set_cache_target(f->locked, &f->pod, FRAMES_2M));
+    assert_false(pod_has_surplus(&f->pod));
+    must(set(f, gfn_add(HERE, 2 * FRAMES_2M), INVALID_MFN, ORDER_2M, P2M_INVALID));
+    expect_pod_reason(f, "more frames in hand than were promised");
+    f->p2m.config.steps = steps;
+    pod_trim(f->locked, &f->pod);
+    fixture_settle(f);
 }
 
 static const char unfinished[] = "something is held or moving, and no sweep or move is under way";
@@ -58,6 +84,88 @@ static void a_mark_of_a_move_that_nobody_makes_is_told(void **state)
     pod_settle(f);
 }
 
+static void a_hold_that_nobody_has_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    f->p2m.holds = 1;
+    expect_pod_reason(f, "the map counts other sweeps and moves than are under way");
+    f->p2m.holds = 0;
+}
+
+static void expect_map_reason(struct fixture *f, const char *what)
+{
+    struct p2m_audit report = audit(f);
+
+    assert_int_equal(report.errors, 1);
+    assert_string_equal(report.detail[0].what, what);
+}
+
+static void a_candidate_that_nobody_will_look_at_is_told(void **state)
+{
+    static const char lost[] = "a candidate for a merge, and in no queue";
+    struct fixture *f = *state;
+    mfn_t table;
+
+    map(f, HERE, RAM, ORDER_2M);
+    must(p2m_split(f->locked, HERE, ORDER_4K));
+    table = table_find(&f->p2m, HERE, 0).table;
+    p2m_host_table_info(&f->p2m, table)->candidate = 1;
+    expect_map_reason(f, lost);
+    f->p2m.candidate_count = 1;
+    f->p2m.candidate[0] = (struct p2m_candidate){ gfn_add(HERE, FRAMES_2M), ORDER_2M };
+    expect_map_reason(f, lost);
+    f->p2m.candidate[0] = (struct p2m_candidate){ gfn_add(HERE, FRAMES_2M), 0 };
+    expect_map_reason(f, lost);
+    f->p2m.candidate[0] = (struct p2m_candidate){ gfn_add(HERE, FRAMES_2M - 1), 0 };
+    expect_sound(f);
+    f->p2m.candidate[0] = (struct p2m_candidate){ HERE, ORDER_2M };
+    expect_sound(f);
+    p2m_merge_candidates(f->locked, &f->debt);
+    fixture_settle(f);
+    assert_int_equal(get(f, HERE).order, ORDER_2M);
+}
+
+static void a_change_that_makes_no_sense_is_told(void **state)
+{
+    static const char where[] = "a change whose range and cursor make no sense";
+    static const char what[] = "a change between types that may not change";
+    struct fixture *f = *state;
+    struct gfn_range range = { HERE, GFN(3 * FRAMES_2M) };
+    struct p2m_pending good = { P2M_RAM_RW, P2M_RAM_RO, range, HERE };
+
+    f->p2m.pending = good;
+    expect_sound(f);
+    f->p2m.pending.cursor = GFN(HERE.gfn - 1);
+    expect_map_reason(f, where);
+    f->p2m.pending.cursor = range.end;
+    expect_map_reason(f, where);
+    f->p2m.pending = good;
+    f->p2m.pending.range.end = gfn_add(f->config.end, 1);
+    expect_map_reason(f, where);
+    f->p2m.pending = good;
+    f->p2m.pending.to = P2M_RAM_HELD;
+    expect_map_reason(f, what);
+    f->p2m.pending = good;
+    f->p2m.pending.from = P2M_POD;
+    expect_map_reason(f, what);
+    f->p2m.pending = (struct p2m_pending){ .from = P2M_INVALID };
+}
+
+static void what_is_no_ram_and_says_that_it_was_written_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct slot slot;
+    uint64_t entry;
+
+    must(set(f, HERE, RAM, ORDER_2M, P2M_MMIO));
+    slot = table_find(&f->p2m, HERE, 0);
+    entry = entry_read(slot_entry(&f->p2m, slot));
+    *slot_entry(&f->p2m, slot) = entry | PTE_WRITTEN;
+    expect_map_reason(f, "written, and no RAM");
+    *slot_entry(&f->p2m, slot) = entry;
+}
+
 static void a_leaf_beyond_the_machines_frames_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -79,8 +187,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         POD_FOR_BOTH_FORMATS(more_in_hand_than_was_promised_is_told),
+        POD_FOR_BOTH_FORMATS(a_target_ends_a_trim),
         POD_FOR_BOTH_FORMATS(a_leaf_that_is_held_while_nobody_sweeps_is_told),
         POD_FOR_BOTH_FORMATS(a_mark_of_a_move_that_nobody_makes_is_told),
+        POD_FOR_BOTH_FORMATS(a_hold_that_nobody_has_is_told),
+        POD_FOR_BOTH_FORMATS(a_candidate_that_nobody_will_look_at_is_told),
+        POD_FOR_BOTH_FORMATS(a_change_that_makes_no_sense_is_told),
+        POD_FOR_BOTH_FORMATS(what_is_no_ram_and_says_that_it_was_written_is_told),
         POD_FOR_BOTH_FORMATS(a_leaf_beyond_the_machines_frames_is_told),
     };
 

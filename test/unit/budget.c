@@ -241,6 +241,7 @@ static void a_debt_that_is_half_paid_takes_nothing_more(void **state)
     f->p2m.config.steps = 64;
     map(f, SLOT(2), mfn_add(RAM, 2 * FRAMES_1G), ORDER_4K);
     assert_int_equal(p2m_pay(f->locked, &f->debt), P2M_AGAIN);
+    EXPECT_ASSERT((void)!set(f, SLOT(2), mfn_add(RAM, 2 * FRAMES_1G), ORDER_4K, P2M_RAM_RO));
     EXPECT_ASSERT((void)!set(f, SLOT(2), INVALID_MFN, ORDER_4K, P2M_INVALID));
     fixture_restart(f);
 }

@@ -6,7 +6,7 @@
 #include "pod_fixture.h"
 
 #include "p2m/change.h"
-#include "p2m/pte.h"
+#include "p2m/table.h"
 
 #define RAM   MFN(0x40000)
 #define PLAIN MFN(0x80000)
@@ -393,6 +393,30 @@ static void a_sweep_waits_for_a_change_and_a_change_for_a_sweep(void **state)
     finish(f);
 }
 
+/* A GB in 4 KB leaves, all of which waits: no call carries out more than it looks at. */
+static void setting_a_range_does_not_carry_all_of_it_out(void **state)
+{
+    struct fixture *f = *state;
+    struct gfn_range range = { GFN(0), GFN(FRAMES_1G) };
+    mfn_t mfn = RAM;
+    unsigned done = 0;
+
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
+    for (uint64_t gfn = 0; gfn < FRAMES_1G; gfn += 512)
+        must(p2m_split(f->locked, GFN(gfn), ORDER_4K));
+    must(change(f, P2M_RAM_RW, P2M_RAM_LOGDIRTY));
+    f->p2m.config.steps = 16;
+    must(p2m_set_range(f->locked, &range, &mfn, P2M_RAM_RO, &f->debt));
+    f->p2m.config.steps = P2M_STEPS;
+    assert_in_range(range.from.gfn, 1, 512);
+    for (uint64_t gfn = 0; gfn < FRAMES_1G; gfn += 512)
+        done += table_pending_level(&f->p2m, GFN(gfn)) == 0;
+    assert_int_equal(done, 1);
+    expect_entry(f, GFN(0), RAM, ORDER_4K, P2M_RAM_RO);
+    assert_int_equal(get(f, GFN(FRAMES_1G - 1)).type, P2M_RAM_LOGDIRTY);
+    fixture_settle(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +438,7 @@ int main(void)
         FOR_BOTH_FORMATS(splits_and_ranges_and_whole_tables_go_on_meanwhile),
         FOR_BOTH_FORMATS(superpages_come_back_while_it_is_carried_out),
         FOR_BOTH_FORMATS(finishing_is_bounded_and_ends_where_the_range_does),
+        FOR_BOTH_FORMATS(setting_a_range_does_not_carry_all_of_it_out),
         POD_FOR_BOTH_FORMATS(a_sweep_waits_for_a_change_and_a_change_for_a_sweep),
     };
 

@@ -124,12 +124,33 @@ static void what_is_in_a_dead_table_is_said_when_it_is_paid(void **state)
     assert_int_equal(collect(f), 0);
 }
 
+/* ---- afterwards ----------------------------------------------------------------------------- */
+
+/* While the log was on, nothing was of the type that is swept. */
+static void what_was_clean_in_the_log_is_swept_after_it(void **state)
+{
+    struct fixture *f = *state;
+    struct pod_sweep sweep;
+
+    map(f, GFN(0), RAM, ORDER_2M);
+    f->pod.events.populates[order_size(ORDER_2M)] = 1;
+    start(f, P2M_LOG_WRITES);
+    assert_int_equal(sweep_begin(f, pod_sweep_kinds[0], &sweep), P2M_EMPTY);
+    must(p2m_log_dirty_stop(f->locked, &f->debt));
+    fixture_settle(f);
+    must(p2m_finish_type_change(f->locked, UINT64_MAX));
+    must(sweep_begin(f, pod_sweep_kinds[0], &sweep));
+    sweep_scan(f, &sweep);
+    assert_int_equal(sweep_finish(f, &sweep), FRAMES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         POD_FOR_BOTH_FORMATS(what_is_held_is_said_when_it_is_let_go),
         POD_FOR_BOTH_FORMATS(what_moves_is_said_when_it_has_moved),
         FOR_BOTH_FORMATS(what_is_in_a_dead_table_is_said_when_it_is_paid),
+        POD_FOR_BOTH_FORMATS(what_was_clean_in_the_log_is_swept_after_it),
     };
 
     return cmocka_run_group_tests_name("log_rounds", tests, NULL, NULL);

@@ -130,8 +130,10 @@ static void nothing_and_marks_may_be_marked_and_nothing_else(void **state)
         for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
             must(set(f, GFN(places[i]), RAM, ORDER_4K, types[type]));
             f->pod.is_sweeping = true; /* so that one may be held */
+            f->p2m.holds = 1;
             POD_REFUSED(f, P2M_OCCUPIED, mark(f, GFN(0), 0x400));
             f->pod.is_sweeping = false;
+            f->p2m.holds = 0;
             must(set(f, GFN(places[i]), RAM, ORDER_4K, P2M_INVALID));
             pod_settle(f);
         }

@@ -143,6 +143,7 @@ static void nothing_but_plain_memory_is_swept(void **state)
     struct fixture *f = *state;
 
     f->pod.is_moving = true; /* so that one may be held */
+    f->p2m.holds = 1;
     for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         must(set(f, gfn_add(HERE, i), mfn_add(RAM, i), ORDER_4K, types[i]));
     for (unsigned i = 0; i < POD_SWEEP_KINDS; i++)
@@ -151,6 +152,7 @@ static void nothing_but_plain_memory_is_swept(void **state)
         assert_int_equal(get(f, gfn_add(HERE, i)).type, types[i]);
     must(set(f, gfn_add(HERE, 5), RAM, ORDER_4K, P2M_INVALID));
     f->pod.is_moving = false;
+    f->p2m.holds = 0;
 }
 
 static void pinned_frames_stay(void **state)
