@@ -16,11 +16,6 @@ static bool may_become(enum p2m_type from, enum p2m_type to)
     return type_may_change(from) && type_may_change(to) && from != to;
 }
 
-static struct slot slot_below(struct slot slot, uint64_t entry)
-{
-    return (struct slot){ entry_mfn(entry), slot.level - 1, slot.gfn };
-}
-
 static gfn_t slot_end(struct slot slot)
 {
     return gfn_add(level_base(slot.gfn, slot.level), order_frames(level_order(slot.level)));

@@ -141,6 +141,12 @@ struct slot {
     gfn_t gfn;
 };
 
+/* A level down, in the table that this entry of the slot names. */
+static inline struct slot slot_below(struct slot slot, uint64_t entry)
+{
+    return (struct slot){ entry_mfn(entry), slot.level - 1, slot.gfn };
+}
+
 static inline pte_t *slot_entry(const struct p2m *p2m, struct slot slot)
 {
     return &table_entries(p2m, slot.table)[level_index(slot.gfn, slot.level)];

@@ -11,12 +11,12 @@ struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
     struct slot slot = { .table = p2m->root, .level = ROOT_LEVEL, .gfn = gfn };
 
     ASSERT(mfn_is_valid(p2m->root)); /* not after p2m_destroy */
-    for (; slot.level > level; slot.level--) {
+    while (slot.level > level) {
         uint64_t entry = entry_read(slot_entry(p2m, slot));
 
         if (entry_kind(format, entry, slot.level) != ENTRY_TABLE)
             break;
-        slot.table = entry_mfn(entry);
+        slot = slot_below(slot, entry);
     }
     return slot;
 }
@@ -24,12 +24,16 @@ struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
 unsigned table_pending_level(const struct p2m *p2m, gfn_t gfn)
 {
     const struct pt_format *format = p2m->config.format;
+    struct slot slot = { .table = p2m->root, .level = ROOT_LEVEL, .gfn = gfn };
 
-    for (unsigned level = ROOT_LEVEL; level > 0; level--) {
-        struct slot slot = table_find(p2m, gfn, level);
+    while (slot.level > 0) {
+        uint64_t entry = entry_read(slot_entry(p2m, slot));
 
-        if (entry_is_pending(format, entry_read(slot_entry(p2m, slot)), slot.level))
+        if (entry_is_pending(format, entry, slot.level))
             return slot.level;
+        if (entry_kind(format, entry, slot.level) != ENTRY_TABLE)
+            break;
+        slot = slot_below(slot, entry);
     }
     return 0;
 }
@@ -110,7 +114,7 @@ struct slot p2m_next_level(struct p2m_locked locked, struct slot slot)
 
     ASSERT(slot.level > 0);
     if (kind == ENTRY_TABLE)
-        return (struct slot){ entry_mfn(entry), slot.level - 1, slot.gfn };
+        return slot_below(slot, entry);
 
     /* A or D may move between filling and linking: then the pieces are out of date. */
     table = reserve_take(p2m);
