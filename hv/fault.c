@@ -61,11 +61,11 @@ void fault_handle(struct vcpu *vcpu)
     if (fault->reserved)
         try_again(vcpu, &entry, spurious); /* another vCPU may have carried the change out here */
     else if (p2m_type_class(entry.type) == P2M_CLASS_MARKER)
-        (void)populate(domain, entry.gfn); /* what it says, domain->stop says too */
+        (void)populate(domain, gfn); /* what it says, domain->stop says too */
     else if (p2m_type_is_held(entry.type) && fault->access & FAULT_WRITE)
-        reclaim_release(domain, entry.gfn);
+        reclaim_release(domain, gfn);
     else if (entry.type == P2M_RAM_LOGDIRTY && fault->access & FAULT_WRITE)
-        types_log_write(domain, entry.gfn);
+        types_log_write(domain, gfn);
     else if (p2m_type_rights(entry.type) & fault->access)
         try_again(vcpu, &entry, spurious);
     else

@@ -173,7 +173,8 @@ static void node_discard(struct pod_cache *cache, struct cache_node *node)
 
 /* ---- the funnel ----------------------------------------------------------------------------- */
 
-void node_account(struct pod_cache_counts *counts, const struct cache_node *node, uint64_t times)
+static inline __attribute__((always_inline)) void
+account(struct pod_cache_counts *counts, const struct cache_node *node, uint64_t times)
 {
     unsigned shift = node->order - ORDER_STEP;
     bool is_block = node_size(node) == order_size(ORDER_1G);
@@ -183,81 +184,86 @@ void node_account(struct pod_cache_counts *counts, const struct cache_node *node
     counts->clean += times * ((uint64_t)node->clean_count << shift);
 }
 
-/* Out of its list and the counts, to be changed; then in again, as what it has become. */
-static void node_leave(struct pod_cache *cache, struct cache_node *node)
+void node_account(struct pod_cache_counts *counts, const struct cache_node *node, uint64_t times)
 {
-    if (node->count == 0)
-        return;
-    link_remove(&node->stock);
-    node_account(&cache->counts, node, UINT64_MAX); /* minus one */
+    account(counts, node, times);
 }
 
-static void node_enter(struct pod_cache *cache, struct cache_node *node)
+static void node_list(struct pod_cache *cache, struct cache_node *node)
 {
-    if (node->count == 0) {
-        node_discard(cache, node);
-        return;
-    }
     link_push(&cache->stock[node_shelf(cache, node)][node_size(node)][node_clean(node)],
               &node->stock);
-    node_account(&cache->counts, node, 1);
+}
+
+/* Bits have changed; so many were set before. The counts follow, and it is listed as what it has
+ * become. */
+static void node_changed(struct pod_cache *cache, struct cache_node *node, unsigned count,
+                         unsigned clean_count)
+{
+    const struct cache_node was = { .order = node->order,
+                                    .count = (uint16_t)count,
+                                    .clean_count = (uint16_t)clean_count };
+    bool is_other = node_size(node) != node_size(&was) || node_clean(node) != node_clean(&was);
+
+    account(&cache->counts, &was, UINT64_MAX); /* minus one */
+    account(&cache->counts, node, 1);
+    if (count > 0 && (is_other || node->count == 0))
+        link_remove(&node->stock);
+    if (node->count == 0)
+        node_discard(cache, node);
+    else if (count == 0 || is_other)
+        node_list(cache, node);
 }
 
 void node_add_piece(struct pod_cache *cache, struct cache_node *node, unsigned index,
                     enum pod_clean clean)
 {
-    uint64_t bit = (uint64_t)1 << index % 64;
+    unsigned is_clean = clean == POD_CLEAN;
 
     ASSERT(!bit_is_set(node->cached, index));
-    node_leave(cache, node);
-    node->cached[index / 64] |= bit;
+    node->cached[index / 64] |= (uint64_t)1 << index % 64;
+    node->clean[index / 64] |= (uint64_t)is_clean << index % 64;
     node->count++;
-    if (clean == POD_CLEAN) {
-        node->clean[index / 64] |= bit;
-        node->clean_count++;
-    }
-    node_enter(cache, node);
+    node->clean_count += is_clean;
+    node_changed(cache, node, node->count - 1u, node->clean_count - is_clean);
 }
 
 enum pod_clean node_take_piece(struct pod_cache *cache, struct cache_node *node, unsigned index)
 {
     uint64_t bit = (uint64_t)1 << index % 64;
-    enum pod_clean clean = bit_is_set(node->clean, index) ? POD_CLEAN : POD_DIRTY;
+    unsigned is_clean = bit_is_set(node->clean, index);
 
     ASSERT(bit_is_set(node->cached, index));
-    node_leave(cache, node);
     node->cached[index / 64] &= ~bit;
+    node->clean[index / 64] &= ~bit;
     node->count--;
-    if (clean == POD_CLEAN) {
-        node->clean[index / 64] &= ~bit;
-        node->clean_count--;
-    }
-    node_enter(cache, node);
-    return clean;
+    node->clean_count -= is_clean;
+    node_changed(cache, node, node->count + 1u, node->clean_count + is_clean);
+    return is_clean ? POD_CLEAN : POD_DIRTY;
 }
 
-static void node_set_all(struct cache_node *node, uint64_t cached, uint64_t clean)
+static void node_set_all(struct pod_cache *cache, struct cache_node *node, uint64_t cached,
+                         uint64_t clean)
 {
+    unsigned count = node->count, clean_count = node->clean_count;
+
     for (unsigned i = 0; i < NODE_WORDS; i++) {
         node->cached[i] = cached;
         node->clean[i] = clean;
     }
     node->count = cached ? NODE_PIECES : 0;
     node->clean_count = clean ? NODE_PIECES : 0;
+    node_changed(cache, node, count, clean_count);
 }
 
 void node_fill(struct pod_cache *cache, struct cache_node *node, enum pod_clean clean)
 {
-    node_leave(cache, node);
-    node_set_all(node, UINT64_MAX, clean == POD_CLEAN ? UINT64_MAX : 0);
-    node_enter(cache, node);
+    node_set_all(cache, node, UINT64_MAX, clean == POD_CLEAN ? UINT64_MAX : 0);
 }
 
 void node_empty(struct pod_cache *cache, struct cache_node *node)
 {
-    node_leave(cache, node);
-    node_set_all(node, 0, 0);
-    node_enter(cache, node);
+    node_set_all(cache, node, 0, 0);
 }
 
 /* ---- set aside ------------------------------------------------------------------------------ */
@@ -266,8 +272,8 @@ static void node_list_anew(struct pod_cache *cache, struct cache_node *node)
 {
     if (!node)
         return;
-    node_leave(cache, node);
-    node_enter(cache, node);
+    link_remove(&node->stock);
+    node_list(cache, node);
 }
 
 static void block_list_anew(struct pod_cache *cache, mfn_t block)

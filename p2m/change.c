@@ -16,9 +16,10 @@ static bool may_become(enum p2m_type from, enum p2m_type to)
     return type_may_change(from) && type_may_change(to) && from != to;
 }
 
-static gfn_t slot_end(struct slot slot)
+/* Where the entry at gfn ends. */
+static gfn_t entry_end(gfn_t gfn, unsigned level)
 {
-    return gfn_add(level_base(slot.gfn, slot.level), order_frames(level_order(slot.level)));
+    return gfn_add(level_base(gfn, level), order_frames(level_order(level)));
 }
 
 /* ---- carrying it out ------------------------------------------------------------------------ */
@@ -27,7 +28,7 @@ static gfn_t slot_end(struct slot slot)
 static bool change_or_mark(struct p2m *p2m, struct slot slot)
 {
     const struct pt_format *format = p2m->config.format;
-    uint64_t entry = entry_read(slot_entry(p2m, slot));
+    uint64_t entry = slot_read(slot);
     enum entry_kind kind = entry_kind(format, entry, slot.level);
 
     if (kind == ENTRY_TABLE)
@@ -38,18 +39,15 @@ static bool change_or_mark(struct p2m *p2m, struct slot slot)
 }
 
 /* One marked table: its own entries take over what its mark said. */
-static void push_down(struct p2m *p2m, struct slot slot)
+static void push_down(struct p2m *p2m, struct slot slot, gfn_t gfn)
 {
-    mfn_t table = entry_mfn(entry_read(slot_entry(p2m, slot)));
-    struct slot child = { table, slot.level - 1, level_base(slot.gfn, slot.level) };
+    mfn_t table = entry_mfn(slot_read(slot));
+    struct slot child = table_slot(p2m, table, slot.level - 1, GFN(0));
 
-    for (unsigned index = 0; index < TABLE_ENTRIES; index++) {
-        change_or_mark(p2m, child);
-        child.gfn = slot_end(child);
-    }
+    for (unsigned index = 0; index < TABLE_ENTRIES; index++)
+        change_or_mark(p2m, (struct slot){ child.entry + index, child.level });
     entry_exchange(p2m, slot, entry_make_table(p2m->config.format, table));
-    child.gfn = slot.gfn;
-    merge_note(p2m, child);
+    merge_note(p2m, child, gfn);
 }
 
 /* Nothing on the path to gfn waits any more. Returns where what was found there ends: below the
@@ -57,18 +55,18 @@ static void push_down(struct p2m *p2m, struct slot slot)
 static gfn_t resolve_path(struct p2m *p2m, gfn_t gfn, uint64_t *changed)
 {
     const struct pt_format *format = p2m->config.format;
-    struct slot slot = { p2m->root, ROOT_LEVEL, gfn };
+    struct slot slot = table_root(p2m, gfn);
 
     for (;;) {
-        uint64_t entry = entry_read(slot_entry(p2m, slot));
+        uint64_t entry = slot_read(slot);
 
         if (entry_is_pending(format, entry, slot.level)) {
-            push_down(p2m, slot);
+            push_down(p2m, slot, gfn);
             *changed += TABLE_ENTRIES;
         }
         if (entry_kind(format, entry, slot.level) != ENTRY_TABLE || slot.level == 1)
-            return slot_end(slot);
-        slot = slot_below(slot, entry);
+            return entry_end(gfn, slot.level);
+        slot = slot_below(p2m, slot, entry, gfn);
     }
 }
 
@@ -146,8 +144,11 @@ static unsigned cut_level(gfn_t gfn)
 /* How many tables does it take, so that no leaf lies on both sides and changes on one? */
 static unsigned tables_to_cut(struct p2m_locked locked, gfn_t gfn, enum p2m_type from)
 {
-    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+    struct p2m_entry entry;
 
+    if (frame_is_aligned(gfn.gfn, ORDER_1G))
+        return 0;
+    entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
     if (entry.type != from || frame_is_aligned(gfn.gfn, entry.order))
         return 0;
     return entry.order / ORDER_STEP - cut_level(gfn);
@@ -156,23 +157,23 @@ static unsigned tables_to_cut(struct p2m_locked locked, gfn_t gfn, enum p2m_type
 static void cut(struct p2m_locked locked, gfn_t gfn, enum p2m_type from)
 {
     if (tables_to_cut(locked, gfn, from) > 0)
-        table_reach(locked, table_find(locked.p2m, gfn, 0), cut_level(gfn));
+        table_reach(locked, table_find(locked.p2m, gfn, 0), gfn, cut_level(gfn));
 }
 
 /* The largest entry from gfn on that lies in the range, or what is no table at all. */
 static struct slot find_top(const struct p2m *p2m, gfn_t gfn, struct gfn_range range)
 {
     const struct pt_format *format = p2m->config.format;
-    struct slot slot = { p2m->root, ROOT_LEVEL, gfn };
+    struct slot slot = table_root(p2m, gfn);
 
     for (;;) {
-        uint64_t entry = entry_read(slot_entry(p2m, slot));
+        uint64_t entry = slot_read(slot);
         bool is_inside = level_base(gfn, slot.level).gfn >= range.from.gfn &&
-                         slot_end(slot).gfn <= range.end.gfn;
+                         entry_end(gfn, slot.level).gfn <= range.end.gfn;
 
         if (is_inside || entry_kind(format, entry, slot.level) != ENTRY_TABLE)
             return slot;
-        slot = slot_below(slot, entry);
+        slot = slot_below(p2m, slot, entry, gfn);
     }
 }
 
@@ -187,8 +188,8 @@ static void mark_range(struct p2m *p2m, struct gfn_range range)
         struct slot slot = find_top(p2m, gfn, range);
 
         is_pending |= change_or_mark(p2m, slot);
-        merge_note(p2m, slot);
-        gfn = slot_end(slot);
+        merge_note(p2m, slot, gfn);
+        gfn = entry_end(gfn, slot.level);
     }
     if (!is_pending)
         forget_change(p2m);

@@ -29,24 +29,23 @@ static bool find(struct p2m_current *current, uint64_t generation, gfn_t gfn,
         const struct p2m_current_item *item = item_for(current, gfn, order);
         gfn_t first = GFN(frame_align_down(gfn.gfn, order));
 
-        if (item->generation != generation || item->entry.gfn.gfn != first.gfn)
+        if (item->generation != generation || item->gfn.gfn != first.gfn)
             continue;
         *entry = item->entry;
-        entry->gfn = gfn;
         entry->mfn = mfn_add(item->entry.mfn, gfn.gfn - first.gfn);
         return true;
     }
     return false;
 }
 
-static void keep(struct p2m_current *current, uint64_t generation, const struct p2m_entry *entry)
+static void keep(struct p2m_current *current, uint64_t generation, gfn_t gfn,
+                 const struct p2m_entry *entry)
 {
-    struct p2m_current_item *item = item_for(current, entry->gfn, entry->order);
-    uint64_t offset = entry->gfn.gfn & (order_frames(entry->order) - 1);
+    gfn_t first = GFN(frame_align_down(gfn.gfn, entry->order));
+    struct p2m_current_item *item = item_for(current, gfn, entry->order);
 
-    *item = (struct p2m_current_item){ generation, *entry };
-    item->entry.gfn.gfn -= offset;
-    item->entry.mfn.mfn -= offset;
+    *item = (struct p2m_current_item){ generation, first, *entry };
+    item->entry.mfn.mfn -= gfn.gfn - first.gfn;
 }
 
 /* The generation comes first: a settling that begins meanwhile makes old what is kept now. */
@@ -61,6 +60,6 @@ enum p2m_error p2m_gfn_to_mfn_current(struct p2m_locked locked, struct p2m_curre
         return P2M_OK;
     error = p2m_gfn_to_mfn(locked, current->pod, gfn, entry, grant);
     if (error == P2M_OK && mfn_is_valid(entry->mfn))
-        keep(current, generation, entry);
+        keep(current, generation, gfn, entry);
     return error;
 }

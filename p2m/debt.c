@@ -19,8 +19,7 @@ void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owe
               const struct p2m_counts *counts)
 {
     ASSERT(debt->count < P2M_DEBT_MAX);
-    for (unsigned size = 0; size < ORDER_SIZES; size++)
-        p2m->unpaid.ram += counts->ram[size] << size * ORDER_STEP;
+    p2m->unpaid.ram += counts_frames(counts, P2M_CLASS_RAM);
     p2m->unpaid.tables += counts->tables;
     p2m->unpaid.merged += owed->kind == P2M_OWED_MERGED;
     debt->owed[debt->count++] = *owed;
@@ -41,25 +40,25 @@ static struct p2m_frames frames_of(const struct p2m *p2m, uint64_t leaf, unsigne
     };
 }
 
-void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot,
+void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, gfn_t gfn,
                     const struct p2m_change *change)
 {
     struct p2m_counts counts;
     struct p2m_owed owed = {
-        .gfn = level_base(slot.gfn, slot.level),
-        .order = level_order(slot.level),
+        .gfn = level_base(gfn, change->level),
+        .order = level_order(change->level),
         .frames.became = entry_type(change->new),
     };
 
-    if (entry_kind(p2m->config.format, change->old, slot.level) == ENTRY_TABLE) {
+    if (entry_kind(p2m->config.format, change->old, change->level) == ENTRY_TABLE) {
         owed.kind = P2M_OWED_SUBTREE;
         owed.frames.dirty = p2m->unpaid.merged > 0; /* paying for those won't find its leaves */
         owed.table = entry_mfn(change->old);
     } else {
         owed.kind = P2M_OWED_FRAMES;
-        owed.frames = frames_of(p2m, change->old, slot.level, owed.frames.became);
+        owed.frames = frames_of(p2m, change->old, change->level, owed.frames.became);
     }
-    counts = entry_counts(p2m, change->old, slot.level);
+    counts = entry_counts(p2m, change->old, change->level);
     debt_add(p2m, debt, &owed, &counts);
 }
 
@@ -166,7 +165,6 @@ static bool say_again(struct p2m *p2m, struct payment *payment, uint64_t first, 
     gfn_t from = place->is_begun ? place->gfn : owed->gfn;
 
     for_each_p2m_entry (w, p2m, from, end) {
-        struct slot slot = { w.table[w.level], w.level, w.gfn };
         uint64_t distance = entry_mfn(w.entry).mfn - w.gfn.gfn;
 
         if (payment->steps == 0) {
@@ -175,7 +173,7 @@ static bool say_again(struct p2m *p2m, struct payment *payment, uint64_t first, 
         }
         payment->steps--;
         if (walk_kind(&w) == ENTRY_LEAF && distance == entry_mfn(first).mfn - owed->gfn.gfn)
-            while (!entry_change(p2m, slot, &w.entry, w.entry | bits))
+            while (!entry_change(p2m, walk_slot(&w), &w.entry, w.entry | bits))
                 ;
     }
     return true;

@@ -27,9 +27,10 @@ void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owe
 /* What this entry named left the map: a leaf's frames, or a table and all below. No processor keeps
  * what is not present. */
 struct p2m_change {
+    unsigned level;
     uint64_t old, new;
 };
-void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, struct slot slot,
+void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, gfn_t gfn,
                     const struct p2m_change *change);
 
 /* Does this debt, not settled yet, hold frames that were mapped in [gfn, gfn + frames)? */

@@ -15,7 +15,14 @@
 bool entry_change(struct p2m *p2m, struct slot slot, uint64_t *old, uint64_t new) P2M_MUST_CHECK;
 
 /* The same, until it has worked; returns the old entry with every A and D set up to then. */
-uint64_t entry_exchange(struct p2m *p2m, struct slot slot, uint64_t new);
+static inline uint64_t entry_exchange(struct p2m *p2m, struct slot slot, uint64_t new)
+{
+    uint64_t old = slot_read(slot);
+
+    while (!entry_change(p2m, slot, &old, new))
+        ;
+    return old;
+}
 
 /* Another type for the same frames, in one step: what the processor noted of them stays. */
 void entry_retype(struct p2m *p2m, struct slot slot, enum p2m_type type);
@@ -25,6 +32,14 @@ void entry_fill_table(struct p2m *p2m, mfn_t table, uint64_t entry, unsigned lev
 
 /* What one entry adds to the counts, all below it included. */
 struct p2m_counts entry_counts(const struct p2m *p2m, uint64_t entry, unsigned level);
+
+/* 4K frames of one class. */
+static inline uint64_t counts_frames(const struct p2m_counts *counts, enum p2m_class class)
+{
+    const uint64_t *leaves = counts->leaves[class_index(class)];
+
+    return leaves[0] + (leaves[1] << ORDER_2M) + (leaves[2] << ORDER_1G);
+}
 
 /* One more table, and what its record says of its entries, joins these counts. */
 void counts_add_table(struct p2m_counts *counts, const struct p2m_table_info *info, unsigned level);

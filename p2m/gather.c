@@ -49,7 +49,8 @@ static bool slot_is_of_2m(const struct pod *pod)
     if (pod->gather.slot.gfn == NOWHERE.gfn)
         return true;
     slot = table_find(pod->p2m, pod->gather.slot, 1);
-    return slot.level == 1 && p2m_host_table_info(pod->p2m, slot.table)->tables == 0;
+    return slot.level == 1 &&
+           p2m_host_table_info(pod->p2m, slot_table(pod->p2m, slot))->tables == 0;
 }
 
 /* Of the slot, not at its place, and the place is free: it goes there, and makes room elsewhere. */

@@ -58,7 +58,7 @@ static uint64_t slot_frames(const struct pod *pod, const struct pod_gather *gath
 {
     struct slot slot = table_find(pod->p2m, gather->slot, 1);
 
-    return (uint64_t)p2m_host_table_info(pod->p2m, slot.table)->ram << ORDER_2M;
+    return (uint64_t)p2m_host_table_info(pod->p2m, slot_table(pod->p2m, slot))->ram << ORDER_2M;
 }
 
 /* The host itself may have frames in the block. */
@@ -113,7 +113,7 @@ static bool could_be_one_leaf(const struct p2m *p2m, gfn_t gfn, mfn_t *block)
 
     if (slot.level != 1)
         return false;
-    info = p2m_host_table_info(p2m, slot.table);
+    info = p2m_host_table_info(p2m, slot_table(p2m, slot));
     if (info->ram == 0 || info->ram + info->markers != TABLE_ENTRIES ||
         info->joined == TABLE_ENTRIES - 1)
         return false;

@@ -12,12 +12,9 @@
 
 void hold_release(struct p2m *p2m, gfn_t from, gfn_t end)
 {
-    for_each_p2m_entry (w, p2m, from, end) {
-        struct slot slot = { w.table[w.level], w.level, w.gfn };
-
+    for_each_p2m_entry (w, p2m, from, end)
         if (p2m_type_is_held(entry_type(w.entry)))
-            entry_retype(p2m, slot, P2M_RAM_RW);
-    }
+            entry_retype(p2m, walk_slot(&w), P2M_RAM_RW);
 }
 
 void pod_release(struct p2m_locked locked, struct pod *pod, gfn_t gfn)

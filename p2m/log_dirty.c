@@ -57,7 +57,7 @@ static bool split(struct p2m_locked locked, gfn_t gfn, unsigned order)
     if (p2m_split(locked, gfn, order) != P2M_OK)
         return false;
     for (; level < above && p2m->log.mode != P2M_LOG_OFF; level++)
-        merge_mark(p2m, table_find(p2m, gfn, level).table);
+        merge_mark(p2m, slot_table(p2m, table_find(p2m, gfn, level)));
     return true;
 }
 
@@ -116,7 +116,7 @@ static bool is_dirty(const struct p2m *p2m, uint64_t entry, unsigned level)
 static void clean(struct p2m *p2m, struct slot slot)
 {
     const struct pt_format *format = p2m->config.format;
-    uint64_t entry = entry_read(slot_entry(p2m, slot));
+    uint64_t entry = slot_read(slot);
 
     if (p2m->log.mode == P2M_LOG_WRITES)
         entry_retype(p2m, slot, P2M_RAM_LOGDIRTY);
@@ -133,7 +133,7 @@ static gfn_t collect_leaf(struct collection *collection, struct slot slot, struc
     bool is_large = order > p2m->log.grain;
 
     if (is_large && gfn_range_frames(part) < order_frames(order)) {
-        if (split(collection->locked, slot.gfn, order - ORDER_STEP))
+        if (split(collection->locked, part.from, order - ORDER_STEP))
             return part.from;
         report(collection, part);
         return part.end;
@@ -142,7 +142,7 @@ static gfn_t collect_leaf(struct collection *collection, struct slot slot, struc
     collection->has_cleaned = true;
     report(collection, part);
     if (is_large && p2m->log.mode == P2M_LOG_DIRTY_BITS)
-        split(collection->locked, slot.gfn, order - ORDER_STEP); /* next time it is known better */
+        split(collection->locked, part.from, order - ORDER_STEP); /* next time it is known better */
     return part.end;
 }
 
@@ -151,7 +151,7 @@ static gfn_t collect_at(struct collection *collection, gfn_t gfn)
 {
     struct p2m *p2m = collection->locked.p2m;
     struct slot slot = table_find(p2m, gfn, 0);
-    uint64_t entry = entry_read(slot_entry(p2m, slot));
+    uint64_t entry = slot_read(slot);
     gfn_t first = level_base(gfn, slot.level);
     struct gfn_range part = { gfn, gfn_add(first, order_frames(level_order(slot.level))) };
 

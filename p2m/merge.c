@@ -31,19 +31,18 @@ void merge_everything_later(struct p2m *p2m)
     note(p2m, (struct p2m_candidate){ .order = 0 });
 }
 
-void merge_note(struct p2m *p2m, struct slot slot)
+void merge_note_alike(struct p2m *p2m, struct slot slot, gfn_t gfn)
 {
-    struct p2m_table_info *info = p2m_host_table_info(p2m, slot.table);
+    struct p2m_table_info *info = p2m_host_table_info(p2m, slot_table(p2m, slot));
     struct slot above;
 
-    if (slot.level == ROOT_LEVEL || info->joined != TABLE_ENTRIES - 1 || info->candidate)
+    if (slot.level == ROOT_LEVEL || info->candidate)
         return;
-    above = table_find(p2m, slot.gfn, slot.level + 1);
+    above = table_find(p2m, gfn, slot.level + 1);
     if (!table_is_alike(p2m, above))
         return; /* misaligned, or larger than leaves may be */
     info->candidate = 1;
-    note(p2m,
-         (struct p2m_candidate){ level_base(slot.gfn, above.level), level_order(above.level) });
+    note(p2m, (struct p2m_candidate){ level_base(gfn, above.level), level_order(above.level) });
 }
 
 enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, struct p2m_debt *debt)
@@ -65,7 +64,7 @@ enum p2m_error p2m_merge(struct p2m_locked locked, gfn_t gfn, unsigned order, st
     owed.gfn = level_base(gfn, level);
     owed.table = table_merge(locked, slot);
     debt_add(p2m, debt, &owed, &one_table);
-    merge_note(p2m, slot);
+    merge_note(p2m, slot, gfn);
     return P2M_OK;
 }
 
@@ -76,7 +75,7 @@ static unsigned merge_candidate(struct p2m_locked locked, gfn_t gfn, unsigned le
 {
     struct p2m *p2m = locked.p2m;
     struct slot slot = table_find(p2m, gfn, level);
-    uint64_t entry = entry_read(slot_entry(p2m, slot));
+    uint64_t entry = slot_read(slot);
     struct p2m_table_info *info;
 
     if (slot.level != level || entry_kind(p2m->config.format, entry, level) != ENTRY_TABLE)

@@ -16,12 +16,12 @@
 #include "grant.h"
 #include "hold.h"
 
-static enum p2m_error hold(struct p2m_locked locked, const struct p2m_entry *entry)
+static enum p2m_error hold(struct p2m_locked locked, gfn_t gfn, const struct p2m_entry *entry)
 {
     struct p2m_mapping held = { entry->mfn, entry->order, P2M_RAM_COPIED };
     struct p2m_debt flush = P2M_NO_DEBT; /* owed when there is a block, too */
 
-    return p2m_set_entry(locked, entry->gfn, held, &flush);
+    return p2m_set_entry(locked, gfn, held, &flush);
 }
 
 static struct pod_block take(struct p2m_locked locked, struct pod *pod, unsigned order,
@@ -46,7 +46,7 @@ enum p2m_error pod_move_begin(struct p2m_locked locked, struct pod *pod, struct 
         return P2M_BAD_TYPE;
     if (!frame_is_aligned(place->gfn.gfn, entry.order))
         return P2M_BAD_RANGE;
-    error = hold(locked, &entry);
+    error = hold(locked, place->gfn, &entry);
     if (error != P2M_OK)
         return error;
     block = take(locked, pod, entry.order, place, move->where);

@@ -121,49 +121,48 @@ unsigned p2m_max_order(const struct p2m *p2m)
 
 bool p2m_is_changing(const struct p2m *p2m)
 {
-    return p2m->pending.from != p2m->pending.to;
+    return is_changing(p2m);
 }
 
 /* ---- look-up -------------------------------------------------------------------------------- */
 
-/* What a leaf of this type will be once the pending change has come to it. Seldom is there one: a
- * look-up saves no registers for this. */
-static __attribute__((cold, noinline)) enum p2m_type type_to_be(const struct p2m *p2m, gfn_t gfn,
-                                                                enum p2m_type type)
+static inline __attribute__((always_inline)) struct p2m_entry look_up(const struct p2m *p2m,
+                                                                      gfn_t gfn)
 {
-    return type == p2m->pending.from && table_pending_level(p2m, gfn) ? p2m->pending.to : type;
+    const struct pt_format *format = p2m->config.format;
+    struct slot slot = table_walk(p2m, gfn, 0);
+    unsigned order = level_order(slot.level);
+    uint64_t entry = slot_read(slot);
+
+    if (!(entry & format->present))
+        return (struct p2m_entry){ INVALID_MFN, entry_type(entry), order, false, false };
+    return (struct p2m_entry){
+        .mfn = mfn_add(entry_mfn(entry), gfn.gfn & (order_frames(order) - 1)),
+        .type = entry_type(entry),
+        .order = order,
+        .accessed = entry & format->accessed,
+        .dirty = entry_is_dirty(format, entry),
+    };
+}
+
+/* What a leaf will be once the pending change has come to it. Seldom is there one: other look-ups
+ * save no registers for this. */
+static __attribute__((cold, noinline)) struct p2m_entry look_ahead(const struct p2m *p2m, gfn_t gfn)
+{
+    struct p2m_entry entry = look_up(p2m, gfn);
+
+    if (entry.type == p2m->pending.from && table_pending_level(p2m, gfn))
+        entry.type = p2m->pending.to;
+    return entry;
 }
 
 struct p2m_entry p2m_get_entry(struct p2m_walking walking, gfn_t gfn)
 {
-    const struct p2m *p2m = walking.p2m;
-    const struct pt_format *format = p2m->config.format;
-    struct p2m_entry result = { .gfn = gfn, .mfn = INVALID_MFN, .type = P2M_INVALID };
-    const uint64_t present = format->present, superpage = format->superpage;
-    unsigned order = level_order(ROOT_LEVEL);
-    pte_t *table;
-    uint64_t entry;
-
     if (gfn.gfn >= FRAMES_END)
-        return result;
-    ASSERT(mfn_is_valid(p2m->root)); /* not after p2m_destroy */
-    table = table_entries(p2m, p2m->root);
-    for (;; order -= ORDER_STEP) {
-        entry = entry_read(&table[gfn.gfn >> order & (TABLE_ENTRIES - 1)]);
-        if (!(entry & present) || order == 0 || entry & superpage)
-            break;
-        table = entry_table(p2m, entry);
-    }
-    result.order = order;
-    result.type = entry_type(entry);
-    if (entry & present) {
-        result.mfn = mfn_add(entry_mfn(entry), gfn.gfn & (order_frames(order) - 1));
-        result.accessed = entry & format->accessed;
-        result.dirty = entry_is_dirty(format, entry);
-    }
-    if (p2m_is_changing(p2m))
-        result.type = type_to_be(p2m, gfn, result.type);
-    return result;
+        return (struct p2m_entry){ .mfn = INVALID_MFN, .type = P2M_INVALID };
+    if (is_changing(walking.p2m))
+        return look_ahead(walking.p2m, gfn);
+    return look_up(walking.p2m, gfn);
 }
 
 /* ---- split ---------------------------------------------------------------------------------- */
@@ -172,18 +171,12 @@ enum p2m_error p2m_split(struct p2m_locked locked, gfn_t gfn, unsigned order)
 {
     struct p2m *p2m = locked.p2m;
     unsigned level = order / ORDER_STEP;
-    enum p2m_error error;
     struct slot slot;
 
     if (!order_is_size(order) || order == ORDER_1G || gfn.gfn >= p2m->config.end.gfn)
         return P2M_BAD_RANGE;
     slot = table_find(p2m, gfn, level);
-    if (slot.level == level || entry_read(slot_entry(p2m, slot)) == 0)
-        return P2M_OK;
-    error = table_reserve(locked, slot.level - level);
-    if (error == P2M_OK)
-        table_reach(locked, slot, level);
-    return error;
+    return slot_read(slot) == 0 ? P2M_OK : table_split(locked, &slot, gfn, level);
 }
 
 /* ---- the host's own accesses ---------------------------------------------------------------- */
@@ -198,7 +191,7 @@ enum p2m_error p2m_mark_dirty(struct p2m_locked locked, gfn_t gfn)
     if (gfn.gfn >= p2m->config.end.gfn)
         return P2M_BAD_TYPE;
     slot = table_find(p2m, gfn, 0);
-    entry = entry_read(slot_entry(p2m, slot));
+    entry = slot_read(slot);
     if (entry_kind(format, entry, slot.level) != ENTRY_LEAF)
         return P2M_BAD_TYPE;
     while (!entry_change(p2m, slot, &entry, entry | format->accessed | format->dirty))

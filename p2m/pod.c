@@ -6,11 +6,13 @@
  */
 #include "p2m/pod.h"
 
+#include "p2m/change.h"
+
 #include <stddef.h>
 
-#include "debt.h"
 #include "grant.h"
 #include "policy.h"
+#include "set.h"
 #include "table.h"
 #include "walk.h"
 
@@ -36,13 +38,13 @@ void pod_set_debt_order(struct pod *pod, unsigned order)
 struct pod_account pod_account(const struct pod *pod)
 {
     const struct p2m_counts *counts = &pod->p2m->counts;
-    struct pod_account account = { .cached = pod->cache.counts.frames, .granted = pod->granted };
 
-    for (unsigned size = 0; size < ORDER_SIZES; size++) {
-        account.entries += counts->markers[size] << size * ORDER_STEP;
-        account.populated += counts->ram[size] << size * ORDER_STEP;
-    }
-    return account;
+    return (struct pod_account){
+        .entries = counts_frames(counts, P2M_CLASS_MARKER),
+        .cached = pod->cache.counts.frames,
+        .granted = pod->granted,
+        .populated = counts_frames(counts, P2M_CLASS_RAM),
+    };
 }
 
 struct pod_events pod_events(const struct pod *pod)
@@ -50,11 +52,11 @@ struct pod_events pod_events(const struct pod *pod)
     return pod->events;
 }
 
+/* pod_in_debt, of what is needed for it alone. */
 static bool is_in_debt(const struct pod *pod)
 {
-    struct pod_account account = pod_account(pod);
-
-    return pod_in_debt(&account);
+    return counts_frames(&pod->p2m->counts, P2M_CLASS_MARKER) >
+           pod->cache.counts.frames + pod->granted;
 }
 
 /* ---- clearing ahead ------------------------------------------------------------------------- */
@@ -97,32 +99,31 @@ static uint64_t first_leaf(const struct p2m *p2m, uint64_t entry, unsigned level
     return entry;
 }
 
-/* The frame that continues what is mapped beside gfn within the same table, or none. */
-static mfn_t near_frame(const struct p2m *p2m, gfn_t gfn, unsigned order)
+/* The frame that continues what is mapped beside this mark within the same table, or none. */
+static mfn_t near_frame(const struct p2m *p2m, struct slot slot)
 {
-    struct slot slot = table_find(p2m, gfn, order / ORDER_STEP);
-    unsigned index = level_index(gfn, slot.level);
-    pte_t *entry = slot_entry(p2m, slot);
+    uint64_t frames = order_frames(level_order(slot.level));
+    unsigned index = slot_index(p2m, slot);
     uint64_t beside;
 
-    ASSERT(level_order(slot.level) == order);
     if (index > 0) {
-        beside = first_leaf(p2m, entry_read(entry - 1), slot.level);
+        beside = first_leaf(p2m, entry_read(slot.entry - 1), slot.level);
         if (entry_class(beside) == P2M_CLASS_RAM)
-            return mfn_add(entry_mfn(beside), order_frames(order));
+            return mfn_add(entry_mfn(beside), frames);
     }
     if (index < TABLE_ENTRIES - 1) {
-        beside = first_leaf(p2m, entry_read(entry + 1), slot.level);
-        if (entry_class(beside) == P2M_CLASS_RAM && entry_mfn(beside).mfn >= order_frames(order))
-            return MFN(entry_mfn(beside).mfn - order_frames(order));
+        beside = first_leaf(p2m, entry_read(slot.entry + 1), slot.level);
+        if (entry_class(beside) == P2M_CLASS_RAM && entry_mfn(beside).mfn >= frames)
+            return MFN(entry_mfn(beside).mfn - frames);
     }
     return INVALID_MFN;
 }
 
 /* What is gathered for this very slot goes to its place. */
-static struct pod_block take_piece(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
-                                   unsigned order)
+static struct pod_block take_piece(struct p2m_locked locked, struct pod *pod, struct slot slot,
+                                   gfn_t gfn)
 {
+    unsigned order = level_order(slot.level);
     struct pod_place place = { .gfn = gfn };
 
     if (frame_align_down(gfn.gfn, ORDER_1G) == pod->gather.slot.gfn) {
@@ -132,7 +133,7 @@ static struct pod_block take_piece(struct p2m_locked locked, struct pod *pod, gf
         if (mfn_is_valid(block.mfn))
             return block;
     }
-    place.near = near_frame(locked.p2m, gfn, order);
+    place.near = near_frame(locked.p2m, slot);
     return pod_cache_get(locked, pod, order, place);
 }
 
@@ -148,11 +149,12 @@ static unsigned piece_order(const struct pod *pod, unsigned order)
 /*
  * Nobody waits for a whole GB to be cleared: it is clean already, or 2 MB of it are taken. The mark
  * is remapped before a block leaves the cache: after that nothing can fail for want of a table
- * page, and no block has to find its way back.
+ * page, and no block has to find its way back. The slot is then that of a mark of the block's size.
  */
-static enum p2m_error take_block(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
-                                 unsigned order, struct pod_grant *grant)
+static enum p2m_error take_block(struct p2m_locked locked, struct pod *pod, struct slot *slot,
+                                 gfn_t gfn, struct pod_grant *grant)
 {
+    unsigned order = populate_order(pod, level_order(slot->level));
     struct pod_block block = { INVALID_MFN, POD_CLEAN };
     gfn_t first = GFN(frame_align_down(gfn.gfn, order));
     enum p2m_error error;
@@ -162,10 +164,10 @@ static enum p2m_error take_block(struct p2m_locked locked, struct pod *pod, gfn_
     if (!mfn_is_valid(block.mfn)) {
         order = piece_order(pod, order);
         first = GFN(frame_align_down(gfn.gfn, order));
-        error = p2m_split(locked, gfn, order);
+        error = table_split(locked, slot, gfn, order / ORDER_STEP);
         if (error != P2M_OK)
             return error;
-        block = take_piece(locked, pod, first, order);
+        block = take_piece(locked, pod, *slot, first);
     }
     ASSERT(mfn_is_valid(block.mfn));
     grant_start(pod, grant, first, block.mfn, order);
@@ -183,69 +185,80 @@ static void note_recent(struct pod *pod, gfn_t gfn)
  * 512 smaller leaves have an A and a D bit each, which tell what was not used. Without a page for
  * their table it is one leaf: nothing is lost but that knowledge.
  */
-static enum p2m_error map_block(struct p2m_locked locked, struct pod *pod,
-                                const struct pod_grant *grant)
+static void map_block(struct p2m_locked locked, struct pod *pod, struct slot slot,
+                      const struct pod_grant *grant)
 {
-    struct p2m_mapping mapping = { grant->mfn, grant->order, P2M_RAM_RW };
-    struct p2m_debt none;
     bool in_debt = is_in_debt(pod);
-    enum p2m_error error;
 
-    debt_clear(&none);
-    error = p2m_set_entry(locked, grant->gfn, mapping, &none);
-    if (error != P2M_OK)
-        return error;
+    set_over_mark(locked.p2m, slot, grant->gfn, grant->mfn);
     pod->events.populates[order_size(grant->order)]++;
-    if (in_debt && grant->order > pod->debt_order)
-        error = p2m_split(locked, grant->gfn, grant->order - ORDER_STEP);
-    return error == P2M_NO_MEMORY ? P2M_OK : error;
+    grant_end(pod, grant);
+    if (in_debt && grant->order > pod->debt_order &&
+        table_split(locked, &slot, grant->gfn, slot.level - 1) != P2M_OK)
+        return;
 }
 
-/* A mark is there, at least as large as the block. */
-static enum p2m_error end_populate(struct p2m_locked locked, struct pod *pod,
-                                   const struct pod_grant *grant)
+/* May a mark become RAM now? P2M_BAD_TYPE: there is none. */
+static enum p2m_error check_mark(const struct pod *pod, struct slot slot)
 {
-    enum p2m_error error = map_block(locked, pod, grant);
+    switch (entry_type(slot_read(slot))) {
+    case P2M_POD:
+        return is_settled(pod) ? P2M_OK : P2M_BUSY;
+    case P2M_POD_MOVING:
+        return P2M_BUSY;
+    default:
+        return P2M_BAD_TYPE;
+    }
+}
 
-    if (error == P2M_OK)
-        grant_end(pod, grant);
-    else
-        grant_put_back(locked, pod, grant, POD_CLEAN);
-    return error;
+/* What is mapped now is not what a change that waits is about. */
+static struct slot find_mark(struct p2m_locked locked, gfn_t gfn)
+{
+    if (is_changing(locked.p2m))
+        p2m_recalculate(locked, gfn);
+    return table_walk(locked.p2m, gfn, 0);
 }
 
 enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gfn_t gfn,
                                    struct pod_grant *grant)
 {
-    struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), gfn);
     enum p2m_error error;
+    struct slot slot;
 
     ASSERT(locked.p2m == pod->p2m);
-    if (p2m_type_class(mark.type) == P2M_CLASS_RAM)
-        return P2M_OK;
-    if (mark.type == P2M_POD_MOVING)
-        return P2M_BUSY;
-    if (mark.type != P2M_POD)
+    if (gfn.gfn >= locked.p2m->config.end.gfn)
         return P2M_BAD_TYPE;
-    if (!is_settled(pod))
-        return P2M_BUSY;
+    slot = find_mark(locked, gfn);
+    if (entry_class(slot_read(slot)) == P2M_CLASS_RAM)
+        return P2M_OK;
+    error = check_mark(pod, slot);
+    if (error != P2M_OK)
+        return error;
     if (pod->cache.counts.frames == 0)
         return P2M_EMPTY;
     note_recent(pod, gfn);
-    error = take_block(locked, pod, gfn, populate_order(pod, mark.order), grant);
-    return error == P2M_OK ? end_populate(locked, pod, grant) : error;
+    error = take_block(locked, pod, &slot, gfn, grant);
+    if (error == P2M_OK)
+        map_block(locked, pod, slot, grant);
+    return error;
 }
 
 enum p2m_error pod_finish_populate(struct p2m_locked locked, struct pod *pod,
                                    const struct pod_grant *grant)
 {
-    struct p2m_entry mark = p2m_get_entry(p2m_locked_walking(locked), grant->gfn);
+    struct slot slot = find_mark(locked, grant->gfn);
+    enum p2m_error error = check_mark(pod, slot);
+    bool is_there = error == P2M_OK && level_order(slot.level) >= grant->order;
 
     ASSERT(locked.p2m == pod->p2m);
-    if (mark.type == P2M_POD && mark.order >= grant->order && is_settled(pod))
-        return end_populate(locked, pod, grant);
+    if (is_there)
+        error = table_split(locked, &slot, grant->gfn, grant->order / ORDER_STEP);
+    if (is_there && error == P2M_OK) {
+        map_block(locked, pod, slot, grant);
+        return P2M_OK;
+    }
     grant_put_back(locked, pod, grant, POD_CLEAN);
-    return P2M_OK;
+    return is_there ? error : P2M_OK;
 }
 
 enum p2m_error p2m_gfn_to_mfn(struct p2m_locked locked, struct pod *pod, gfn_t gfn,

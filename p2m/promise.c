@@ -6,6 +6,7 @@
 #include "p2m/pod.h"
 
 #include "grant.h"
+#include "set.h"
 #include "table.h"
 #include "walk.h"
 
@@ -14,52 +15,12 @@ static bool is_in_map(const struct p2m *p2m, struct gfn_range range)
     return range.from.gfn < range.end.gfn && range.end.gfn <= p2m->config.end.gfn;
 }
 
-/* The largest piece that begins at gfn and does not go beyond `end`. */
-static unsigned piece_level(gfn_t gfn, gfn_t end)
-{
-    unsigned order = ORDER_1G;
-
-    while (!frame_is_aligned(gfn.gfn, order) || gfn.gfn + order_frames(order) > end.gfn)
-        order -= ORDER_STEP;
-    return order / ORDER_STEP;
-}
-
-/* What is in the range, by the pieces that p2m_set_range would make of it and, where a piece is a
- * table, by the records; as far as the steps go: then the range ends there. */
-static struct p2m_counts count_range(const struct p2m *p2m, struct gfn_range *range)
-{
-    struct p2m_counts counts = { .tables = 0 };
-    gfn_t gfn = range->from;
-    uint64_t steps = 0;
-
-    while (gfn.gfn < range->end.gfn && steps < p2m->config.steps) {
-        struct slot slot = table_find(p2m, gfn, piece_level(gfn, range->end));
-        uint64_t entry = entry_read(slot_entry(p2m, slot));
-        struct p2m_counts more = entry_counts(p2m, entry, slot.level);
-
-        for (unsigned size = 0; size < ORDER_SIZES; size++) {
-            counts.ram[size] += more.ram[size];
-            counts.other[size] += more.other[size];
-        }
-        steps += more.tables > 0 ? TABLE_ENTRIES : 1;
-        gfn = gfn_add(level_base(gfn, slot.level), order_frames(level_order(slot.level)));
-    }
-    if (gfn.gfn < range->end.gfn)
-        range->end = gfn;
-    return counts;
-}
-
-static bool has_any(const uint64_t leaves[ORDER_SIZES])
-{
-    return leaves[0] || leaves[1] || leaves[2];
-}
-
 /* The one mark that promises nothing. */
 static bool is_moving_in(const struct pod *pod, struct gfn_range range)
 {
     gfn_t end = gfn_add(pod->moving, order_frames(ORDER_2M));
 
-    if (!pod->is_moving || pod->moving.gfn >= range.end.gfn || end.gfn <= range.from.gfn)
+    if (pod->moving.gfn >= range.end.gfn || end.gfn <= range.from.gfn)
         return false;
     if (pod->moving.gfn > range.from.gfn)
         range.from = pod->moving;
@@ -74,20 +35,13 @@ static bool is_moving_in(const struct pod *pod, struct gfn_range range)
 enum p2m_error pod_mark(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
                         struct p2m_debt *debt)
 {
-    struct gfn_range part = *range;
-    mfn_t none = INVALID_MFN;
-    struct p2m_counts counts;
-    enum p2m_error error;
+    struct set_wish mark = { INVALID_MFN, P2M_POD,
+                             CLASS_BIT(P2M_CLASS_NONE) | CLASS_BIT(P2M_CLASS_MARKER) };
 
     ASSERT(locked.p2m == pod->p2m);
-    if (!is_in_map(locked.p2m, *range))
-        return P2M_BAD_RANGE;
-    counts = count_range(locked.p2m, &part);
-    if (has_any(counts.ram) || has_any(counts.other) || is_moving_in(pod, part))
+    if (pod->is_moving && is_in_map(locked.p2m, *range) && is_moving_in(pod, *range))
         return P2M_OCCUPIED;
-    error = p2m_set_range(locked, &part, &none, P2M_POD, debt);
-    range->from = part.from;
-    return error;
+    return set_range_to(locked, range, &mark, debt);
 }
 
 static bool is_empty(const struct p2m *p2m, gfn_t from, gfn_t end)
@@ -102,7 +56,7 @@ static bool is_empty(const struct p2m *p2m, gfn_t from, gfn_t end)
 static bool holds_more(const struct p2m *p2m, gfn_t region, uint64_t frames)
 {
     struct slot slot = table_find(p2m, region, 0);
-    const struct p2m_table_info *info = p2m_host_table_info(p2m, slot.table);
+    const struct p2m_table_info *info = p2m_host_table_info(p2m, slot_table(p2m, slot));
     uint64_t entries = (uint64_t)info->ram + info->markers + info->other;
 
     return slot.level == 0 && entries > frames;
@@ -132,31 +86,37 @@ static struct gfn_range widen(const struct p2m *p2m, struct gfn_range range)
     return range;
 }
 
+/* What is promised, and what is there of it. */
+static uint64_t frames_of_guest(const struct pod *pod)
+{
+    const struct p2m_counts *counts = &pod->p2m->counts;
+
+    return counts_frames(counts, P2M_CLASS_MARKER) + counts_frames(counts, P2M_CLASS_RAM);
+}
+
 enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
                             struct p2m_debt *debt)
 {
-    struct pod_account before = pod_account(pod), after;
-    struct gfn_range part = *range, wide;
+    struct set_wish nothing = { INVALID_MFN, P2M_INVALID,
+                                ALL_CLASSES & ~CLASS_BIT(P2M_CLASS_OTHER) };
+    uint64_t before = frames_of_guest(pod);
     gfn_t from = range->from;
-    mfn_t none = INVALID_MFN;
-    struct p2m_counts counts;
+    struct gfn_range wide;
     enum p2m_error error;
 
     ASSERT(locked.p2m == pod->p2m);
     if (!is_in_map(locked.p2m, *range))
         return P2M_BAD_RANGE;
-    counts = count_range(locked.p2m, &part);
-    if (has_any(counts.other)) /* a page of the host's, or what is left of a broken one */
-        return P2M_BAD_TYPE;
-    wide = widen(locked.p2m, part);
-    error = p2m_set_range(locked, &wide, &none, P2M_INVALID, debt);
+    wide = widen(locked.p2m, *range);
+    error = set_range_to(locked, &wide, &nothing, debt);
+    if (error == P2M_OCCUPIED)
+        return P2M_BAD_TYPE; /* a page of the host's, or what is left of a broken one */
     if (error == P2M_OK && wide.from.gfn <= from.gfn)
         error = P2M_DEBT_FULL; /* what lies before the range was empty already */
     else if (error == P2M_OK)
-        range->from = wide.from.gfn < part.end.gfn ? wide.from : part.end;
-    after = pod_account(pod);
+        range->from = wide.from.gfn < range->end.gfn ? wide.from : range->end;
     note_unsettled(pod, debt);
-    pod->events.ballooned += before.entries + before.populated - after.entries - after.populated;
+    pod->events.ballooned += before - frames_of_guest(pod);
     pod_trim(locked, pod);
     return error;
 }

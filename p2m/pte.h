@@ -101,21 +101,47 @@ static inline bool entry_is_pending(const struct pt_format *format, uint64_t ent
 }
 
 /* The entry for a type: a leaf, a mark without an address, or 0 for P2M_INVALID. */
-uint64_t entry_make(const struct pt_format *format, mfn_t mfn, enum p2m_type type, unsigned level);
+static inline uint64_t entry_make(const struct pt_format *format, mfn_t mfn, enum p2m_type type,
+                                  unsigned level)
+{
+    const struct type_info *info = &type_table[type];
+    uint64_t entry = (uint64_t)type << PTE_TYPE_SHIFT;
+
+    if (!info->rights)
+        return entry;
+    entry |= format->leaf[info->rights] | format->memory[info->memory];
+    if (level > 0)
+        entry |= format->superpage;
+    return entry | mfn.mfn << FRAME_SHIFT;
+}
 
 /* The entry that stands for piece `index` of this one, a level down. Leaves keep all their bits. */
 uint64_t entry_piece(const struct pt_format *format, uint64_t entry, unsigned level,
                      unsigned index);
 
-/* Does `next`, one index up at this level, go on where `entry` ends, in every respect alike? Marks
- * have no address; tables never join. */
+/* What goes on where this entry ends, one index up at this level, in every respect alike. Marks have
+ * no address; after a table nothing does, for no entry has this type. (The frames end long before
+ * an address could spill into the type.) */
+static inline uint64_t entry_next(const struct pt_format *format, uint64_t entry, unsigned level)
+{
+    if (!(entry & format->present))
+        return entry;
+    if (level > 0 && !(entry & format->superpage))
+        return UINT64_MAX;
+    return entry + ((uint64_t)FRAME_SIZE << level_order(level));
+}
+
+/* Alike, but for what changes of itself. */
+static inline bool entry_equals(const struct pt_format *format, uint64_t a, uint64_t b)
+{
+    return !((a ^ b) & ~entry_volatile(format));
+}
+
+/* Does `next`, one index up, go on where `entry` ends? */
 static inline bool entry_joins(const struct pt_format *format, uint64_t entry, uint64_t next,
                                unsigned level)
 {
-    uint64_t step = entry & format->present ? (uint64_t)FRAME_SIZE << level_order(level) : 0;
-
-    return !(((entry + step) ^ next) & ~entry_volatile(format)) &&
-           entry_kind(format, entry, level) != ENTRY_TABLE;
+    return entry_equals(format, entry_next(format, entry, level), next);
 }
 
 static inline pte_t *table_entries(const struct p2m *p2m, mfn_t table)
@@ -134,22 +160,46 @@ static inline uint64_t entry_read(pte_t *entry)
     return atomic_load_explicit(entry, memory_order_acquire);
 }
 
-/* Where an entry is. gfn is the one that was looked for, not the entry's first. */
+/* Where an entry is; two registers. */
 struct slot {
-    mfn_t table;
+    pte_t *entry;
     unsigned level;
-    gfn_t gfn;
 };
 
-/* A level down, in the table that this entry of the slot names. */
-static inline struct slot slot_below(struct slot slot, uint64_t entry)
+/* The slot for gfn in this table. */
+static inline struct slot table_slot(const struct p2m *p2m, mfn_t table, unsigned level, gfn_t gfn)
 {
-    return (struct slot){ entry_mfn(entry), slot.level - 1, slot.gfn };
+    return (struct slot){ &table_entries(p2m, table)[level_index(gfn, level)], level };
 }
 
-static inline pte_t *slot_entry(const struct p2m *p2m, struct slot slot)
+static inline uint64_t slot_read(struct slot slot)
 {
-    return &table_entries(p2m, slot.table)[level_index(slot.gfn, slot.level)];
+    return entry_read(slot.entry);
+}
+
+/* A level down towards gfn, in the table that this entry of the slot names. */
+static inline struct slot slot_below(const struct p2m *p2m, struct slot slot, uint64_t entry,
+                                     gfn_t gfn)
+{
+    unsigned level = slot.level - 1;
+
+    return (struct slot){ &entry_table(p2m, entry)[level_index(gfn, level)], level };
+}
+
+static inline uint64_t slot_offset(const struct p2m *p2m, struct slot slot)
+{
+    return (uint64_t)((char *)slot.entry - (char *)p2m->config.direct_map);
+}
+
+/* The table that it is in, and which of its entries it is. */
+static inline mfn_t slot_table(const struct p2m *p2m, struct slot slot)
+{
+    return MFN(slot_offset(p2m, slot) >> FRAME_SHIFT);
+}
+
+static inline unsigned slot_index(const struct p2m *p2m, struct slot slot)
+{
+    return (slot_offset(p2m, slot) & (FRAME_SIZE - 1)) / sizeof(*slot.entry);
 }
 
 #endif

@@ -78,29 +78,29 @@ static bool is_recent(const struct pod *pod, gfn_t gfn, unsigned order)
     return false;
 }
 
-static bool is_worth_holding(struct pod *pod, const struct p2m_entry *entry,
+static bool is_worth_holding(struct pod *pod, gfn_t gfn, const struct p2m_entry *entry,
                              struct pod_sweep_kind kind)
 {
     bool has_order =
         kind.depth == POD_PIECES ? entry->order >= kind.order : entry->order == kind.order;
     bool may_read = kind.depth != POD_UNWRITTEN;
 
-    return entry->type == P2M_RAM_RW && has_order && !is_recent(pod, entry->gfn, kind.order) &&
+    return entry->type == P2M_RAM_RW && has_order && !is_recent(pod, gfn, kind.order) &&
            (!entry->dirty || (may_read && looks_zero(pod, entry->mfn, kind.order)));
 }
 
 /* P2M_OK, too, for one that somebody else keeps where it is. A merged table that was not paid for
  * yet may hold a D bit of any leaf: then none is known to be clear. */
-static enum p2m_error hold(struct p2m_locked locked, struct pod_sweep *sweep,
+static enum p2m_error hold(struct p2m_locked locked, struct pod_sweep *sweep, gfn_t gfn,
                            const struct p2m_entry *entry, struct p2m_debt *debt)
 {
     struct p2m_mapping mapping = { entry->mfn, sweep->order, P2M_RAM_HELD };
     bool is_known = !entry->dirty && locked.p2m->unpaid.merged == 0;
-    enum p2m_error error = p2m_set_entry(locked, entry->gfn, mapping, debt);
+    enum p2m_error error = p2m_set_entry(locked, gfn, mapping, debt);
 
     if (error == P2M_OK)
         sweep->item[sweep->count++] = (struct pod_swept){
-            .gfn = entry->gfn,
+            .gfn = gfn,
             .mfn = entry->mfn,
             .is_known = is_known,
             .is_zero = is_known,
@@ -109,12 +109,14 @@ static enum p2m_error hold(struct p2m_locked locked, struct pod_sweep *sweep,
 }
 
 /* What the cursor stands at, from its beginning: a merge may have grown a leaf around it. */
-static struct p2m_entry entry_at(struct p2m_walking walking, gfn_t gfn, unsigned order)
+static struct p2m_entry entry_at(struct p2m_walking walking, gfn_t *gfn, unsigned order)
 {
-    struct p2m_entry entry = p2m_get_entry(walking, gfn);
+    struct p2m_entry entry = p2m_get_entry(walking, *gfn);
 
-    return entry.order < order ? entry
-                               : p2m_get_entry(walking, GFN(frame_align_down(gfn.gfn, order)));
+    if (entry.order < order)
+        return entry;
+    *gfn = GFN(frame_align_down(gfn->gfn, order));
+    return p2m_get_entry(walking, *gfn);
 }
 
 /* Past this entry, or past one piece of it. */
@@ -179,13 +181,14 @@ static enum p2m_error hold_next(struct p2m_locked locked, struct pod *pod,
     enum p2m_error error = P2M_OK;
 
     for (unsigned looks = 0; looks < POD_SWEEP_LOOKS && cursor->looked < end; looks++) {
+        gfn_t gfn = cursor->gfn;
         struct p2m_entry entry;
 
         if (sweep->count == batch_size(kind.order))
             break;
-        entry = entry_at(p2m_locked_walking(locked), cursor->gfn, kind.order);
-        if (is_worth_holding(pod, &entry, kind))
-            error = hold(locked, sweep, &entry, debt);
+        entry = entry_at(p2m_locked_walking(locked), &gfn, kind.order);
+        if (is_worth_holding(pod, gfn, &entry, kind))
+            error = hold(locked, sweep, gfn, &entry, debt);
         if (error != P2M_OK)
             return error;
         cursor_step(pod, cursor, &entry, kind);
@@ -225,7 +228,8 @@ enum p2m_error pod_sweep_protect(struct p2m_locked locked, struct pod *pod,
 static void note_pieces(struct p2m *p2m, const struct pod_sweep *sweep)
 {
     for (unsigned i = 0; i < sweep->count && sweep->depth == POD_PIECES; i++)
-        merge_note(p2m, table_find(p2m, sweep->item[i].gfn, order_size(sweep->order)));
+        merge_note(p2m, table_find(p2m, sweep->item[i].gfn, order_size(sweep->order)),
+                   sweep->item[i].gfn);
 }
 
 /* Still as it was when it was held, and nothing but zeroes: no D bit came late. */

@@ -7,34 +7,18 @@
 
 struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level)
 {
-    const struct pt_format *format = p2m->config.format;
-    struct slot slot = { .table = p2m->root, .level = ROOT_LEVEL, .gfn = gfn };
-
-    ASSERT(mfn_is_valid(p2m->root)); /* not after p2m_destroy */
-    while (slot.level > level) {
-        uint64_t entry = entry_read(slot_entry(p2m, slot));
-
-        if (entry_kind(format, entry, slot.level) != ENTRY_TABLE)
-            break;
-        slot = slot_below(slot, entry);
-    }
-    return slot;
+    return table_walk(p2m, gfn, level);
 }
 
 unsigned table_pending_level(const struct p2m *p2m, gfn_t gfn)
 {
-    const struct pt_format *format = p2m->config.format;
-    struct slot slot = { .table = p2m->root, .level = ROOT_LEVEL, .gfn = gfn };
+    struct slot slot = table_root(p2m, gfn);
+    struct descent to = descent_to(p2m, gfn);
 
-    while (slot.level > 0) {
-        uint64_t entry = entry_read(slot_entry(p2m, slot));
-
-        if (entry_is_pending(format, entry, slot.level))
+    do {
+        if (entry_is_pending(p2m->config.format, slot_read(slot), slot.level))
             return slot.level;
-        if (entry_kind(format, entry, slot.level) != ENTRY_TABLE)
-            break;
-        slot = slot_below(slot, entry);
-    }
+    } while (slot.level > 0 && descend(&to, &slot, slot.level));
     return 0;
 }
 
@@ -104,17 +88,17 @@ void table_take_back(struct p2m_locked locked, mfn_t page)
 
 /* ---- down: split and link ------------------------------------------------------------------- */
 
-struct slot p2m_next_level(struct p2m_locked locked, struct slot slot)
+struct slot p2m_next_level(struct p2m_locked locked, struct slot slot, gfn_t gfn)
 {
     struct p2m *p2m = locked.p2m;
     const struct pt_format *format = p2m->config.format;
-    uint64_t entry = entry_read(slot_entry(p2m, slot));
+    uint64_t entry = slot_read(slot);
     enum entry_kind kind = entry_kind(format, entry, slot.level);
     mfn_t table;
 
     ASSERT(slot.level > 0);
     if (kind == ENTRY_TABLE)
-        return slot_below(slot, entry);
+        return slot_below(p2m, slot, entry, gfn);
 
     /* A or D may move between filling and linking: then the pieces are out of date. */
     table = reserve_take(p2m);
@@ -123,7 +107,7 @@ struct slot p2m_next_level(struct p2m_locked locked, struct slot slot)
     } while (!entry_change(p2m, slot, &entry, entry_make_table(format, table)));
     if (kind != ENTRY_EMPTY)
         p2m->events.splits[slot.level]++;
-    return (struct slot){ table, slot.level - 1, slot.gfn };
+    return table_slot(p2m, table, slot.level - 1, gfn);
 }
 
 /* ---- up: merge ------------------------------------------------------------------------------ */
@@ -131,7 +115,7 @@ struct slot p2m_next_level(struct p2m_locked locked, struct slot slot)
 bool table_is_alike(const struct p2m *p2m, struct slot slot)
 {
     const struct pt_format *format = p2m->config.format;
-    uint64_t entry = entry_read(slot_entry(p2m, slot)), first;
+    uint64_t entry = slot_read(slot), first;
     unsigned order = level_order(slot.level);
 
     if (slot.level == 0 || entry_kind(format, entry, slot.level) != ENTRY_TABLE)
@@ -165,7 +149,7 @@ mfn_t table_merge(struct p2m_locked locked, struct slot slot)
 {
     struct p2m *p2m = locked.p2m;
     const struct pt_format *format = p2m->config.format;
-    mfn_t table = entry_mfn(entry_read(slot_entry(p2m, slot)));
+    mfn_t table = entry_mfn(slot_read(slot));
     uint64_t whole = entry_read(&table_entries(p2m, table)[0]);
 
     if (entry_kind(format, whole, slot.level - 1) == ENTRY_LEAF)

@@ -54,6 +54,12 @@ static inline void walk_descend(struct walk *walk)
     walk->gfn = level_base(walk->gfn, walk->level);
 }
 
+/* Where the entry is that is seen now; not of a table's own entry above the top. */
+static inline struct slot walk_slot(const struct walk *walk)
+{
+    return table_slot(walk->p2m, walk->table[walk->level], walk->level, walk->gfn);
+}
+
 /* The next entry of any kind; false at the end. */
 static inline bool walk_step(struct walk *walk)
 {

@@ -237,6 +237,17 @@ static bool first_piece_owes(const struct world *world)
            world_piece_owes(world, world->now.gfn, &mapping);
 }
 
+/* A guest gives back neither a page of the host's nor what is left of a broken one. */
+static bool is_kept(const struct world *world, gfn_t gfn, unsigned order)
+{
+    static const enum p2m_type hosts[] = { P2M_MMIO, P2M_SPECIAL, P2M_BROKEN };
+
+    for (unsigned i = 0; i < 3 && world->now.verb == VERB_POD_DECREASE; i++)
+        if (model_has_type(&world->model, gfn, order_frames(order), hosts[i]))
+            return true;
+    return false;
+}
+
 struct forecast forecast_range(const struct world *world, const struct p2m_debt *debt)
 {
     struct forecast forecast = { OUTCOME_ALREADY, ORDER_4K };
@@ -255,7 +266,8 @@ struct forecast forecast_range(const struct world *world, const struct p2m_debt 
         mapping.order = forecast_piece_order(world, gfn, end, &mapping);
         if (mapping.order > forecast.order)
             forecast.order = mapping.order;
-        outcome = forecast_piece(world, gfn, &mapping);
+        outcome = is_kept(world, gfn, mapping.order) ? OUTCOME_BAD_TYPE
+                                                     : forecast_piece(world, gfn, &mapping);
         if (outcome == OUTCOME_CHANGED && type_has_frame(mapping.type) &&
             is_owed_here(world, debt, gfn, gfn_add(gfn, order_frames(mapping.order))))
             outcome = OUTCOME_OCCUPIED;

@@ -112,20 +112,17 @@ static struct gfn_range widen(const struct world *world, struct gfn_range range)
 
 void do_pod_decrease(struct run *run)
 {
-    static const enum p2m_type hosts[] = { P2M_MMIO, P2M_SPECIAL, P2M_BROKEN };
     struct world *world = &run->world;
     struct gfn_range range = choose_range(run), wide = range;
     uint64_t quota = begin_verb(run, VERB_POD_DECREASE, range.from);
-    struct forecast forecast = { OUTCOME_BAD_TYPE, ORDER_4K };
+    struct forecast forecast;
 
     world->now.mapping = (struct p2m_mapping){ INVALID_MFN, ORDER_4K, P2M_INVALID };
-    if (!is_range(world, range) || !has_types(world, range, hosts, 3)) {
-        if (is_range(world, range))
-            wide = widen(world, range);
-        world->now.gfn = wide.from;
-        world->now.end = wide.end;
-        forecast = forecast_range(world, run->debt);
-    }
+    if (is_range(world, range))
+        wide = widen(world, range);
+    world->now.gfn = wide.from;
+    world->now.end = wide.end;
+    forecast = forecast_range(world, run->debt);
     call_range(run, range, forecast, pod_decrease);
     if (forecast.outcome != OUTCOME_BAD_TYPE && forecast.outcome != OUTCOME_BAD_RANGE)
         world_note_unsettled(world, run->debt);

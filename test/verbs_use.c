@@ -24,7 +24,6 @@ static void get_current(struct run *run, gfn_t gfn)
         return; /* do_populate's */
     EXPECT(world, p2m_gfn_to_mfn_current(world->locked, &world->current, world->now.gfn, &entry,
                                          &grant) == P2M_OK);
-    EXPECT(world, entry.gfn.gfn == world->now.gfn.gfn);
     if (entry.mfn.mfn == cell.mfn.mfn) {
         EXPECT(world, world_is_stale(world) || type_is_ram(cell.type) || entry.type == cell.type);
         count_outcome(run, mfn_is_valid(cell.mfn) ? OUTCOME_FRAMES : OUTCOME_NOTHING,

@@ -28,7 +28,8 @@ struct p2m_current {
     struct pod *pod;
     struct p2m_current_item {
         uint64_t generation;    /* kept in this one, and good for it alone */
-        struct p2m_entry entry; /* of its first frame */
+        gfn_t gfn;              /* the first of the leaf */
+        struct p2m_entry entry; /* of that frame */
     } item[ORDER_SIZES][P2M_CURRENT_ITEMS];
 };
 

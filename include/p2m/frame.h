@@ -99,4 +99,19 @@ enum p2m_type {
     P2M_TYPE_COUNT
 };
 
+/* What a type is counted as (p2m_type_class). */
+enum p2m_class {
+    P2M_CLASS_NONE,   /* nothing */
+    P2M_CLASS_RAM,    /* frames that count as the guest's memory */
+    P2M_CLASS_MARKER, /* promised frames: no machine address */
+    P2M_CLASS_OTHER,  /* everything else */
+};
+
+/* Arrays "by class" have P2M_CLASSES members, of which the first is P2M_CLASS_RAM's. */
+#define P2M_CLASSES 3u
+static inline unsigned class_index(enum p2m_class class)
+{
+    return class - P2M_CLASS_RAM;
+}
+
 #endif

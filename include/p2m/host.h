@@ -18,9 +18,14 @@ struct p2m;
  * table's own 512 entries.
  */
 struct p2m_table_info {
-    uint16_t ram;       /* leaves whose type is RAM */
-    uint16_t markers;   /* populate-on-demand markers */
-    uint16_t other;     /* leaves and marks of any other type */
+    union {
+        struct {
+            uint16_t ram;     /* leaves whose type is RAM */
+            uint16_t markers; /* populate-on-demand markers */
+            uint16_t other;   /* leaves and marks of any other type */
+        };
+        uint16_t leaves[P2M_CLASSES]; /* the same, by class */
+    };
     uint16_t tables;    /* entries that name a table */
     uint16_t joined;    /* neighbours that continue each other: 511 means that all are alike */
     uint16_t candidate; /* became alike by a change, not by a split: may be merged unasked */

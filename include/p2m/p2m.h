@@ -26,14 +26,6 @@ const char *p2m_format_name(const struct pt_format *format); /* "npt", "ept" */
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
-/* What a type means, as data. */
-enum p2m_class {
-    P2M_CLASS_NONE,   /* nothing */
-    P2M_CLASS_RAM,    /* frames that count as the guest's memory */
-    P2M_CLASS_MARKER, /* promised frames: no machine address */
-    P2M_CLASS_OTHER,  /* everything else */
-};
-
 /* What the guest may do with it; the processor is told the same. */
 enum p2m_rights { P2M_READ = 1, P2M_WRITE = 2, P2M_EXECUTE = 4 };
 
@@ -117,9 +109,14 @@ struct p2m_debt {
 
 /* Counts of live entries, by size (4K, 2M, 1G); each is exact whenever no verb runs. */
 struct p2m_counts {
-    uint64_t ram[ORDER_SIZES];
-    uint64_t markers[ORDER_SIZES];
-    uint64_t other[ORDER_SIZES];
+    union {
+        struct {
+            uint64_t ram[ORDER_SIZES];
+            uint64_t markers[ORDER_SIZES];
+            uint64_t other[ORDER_SIZES];
+        };
+        uint64_t leaves[P2M_CLASSES][ORDER_SIZES]; /* the same, by class */
+    };
     uint64_t tables; /* live table pages, the root among them */
 };
 
@@ -246,7 +243,6 @@ void p2m_destroy(struct p2m_locked locked, struct p2m_debt *debt);
 /* What one entry says. mfn is the frame of the very gfn asked for, INVALID_MFN where there is none.
  */
 struct p2m_entry {
-    gfn_t gfn; /* the gfn asked for */
     mfn_t mfn;
     enum p2m_type type;
     unsigned order; /* what the entry covers, aligned; 27 only where nothing is mapped */

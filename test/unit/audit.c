@@ -35,7 +35,7 @@ static bool complains_of(struct fixture *fixture, const char *what)
 static void expect_complaint(struct fixture *fixture, gfn_t gfn, unsigned level, uint64_t entry,
                              const char *what)
 {
-    pte_t *at = slot_entry(&fixture->p2m, table_find(&fixture->p2m, gfn, level));
+    pte_t *at = table_find(&fixture->p2m, gfn, level).entry;
     uint64_t before = *at;
 
     *at = entry;
@@ -47,7 +47,7 @@ static void expect_complaint(struct fixture *fixture, gfn_t gfn, unsigned level,
 
 static uint64_t entry_at(const struct fixture *fixture, gfn_t gfn, unsigned level)
 {
-    return *slot_entry(&fixture->p2m, table_find(&fixture->p2m, gfn, level));
+    return *table_find(&fixture->p2m, gfn, level).entry;
 }
 
 /* ---- entries -------------------------------------------------------------------------------- */
@@ -169,7 +169,7 @@ static void a_record_that_miscounts_is_found(void **state)
     struct p2m_table_info *info, before;
 
     make_map(f);
-    info = p2m_host_table_info(&f->p2m, table_find(&f->p2m, VICTIM, 0).table);
+    info = p2m_host_table_info(&f->p2m, slot_table(&f->p2m, table_find(&f->p2m, VICTIM, 0)));
     before = *info;
     info->ram++;
     assert_true(complains_of(f, "table record miscounts its entries"));
@@ -253,7 +253,7 @@ static void all_errors_are_counted_and_the_first_few_told(void **state)
     struct p2m_audit report;
 
     make_map(f);
-    entries = table_entries(&f->p2m, table_find(&f->p2m, VICTIM, 0).table);
+    entries = table_entries(&f->p2m, slot_table(&f->p2m, table_find(&f->p2m, VICTIM, 0)));
     for (unsigned index = 0; index < 10; index++)
         entries[index] |= PTE_TYPE;
     report = audit(f);

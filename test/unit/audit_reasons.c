@@ -109,7 +109,7 @@ static void a_candidate_that_nobody_will_look_at_is_told(void **state)
 
     map(f, HERE, RAM, ORDER_2M);
     must(p2m_split(f->locked, HERE, ORDER_4K));
-    table = table_find(&f->p2m, HERE, 0).table;
+    table = slot_table(&f->p2m, table_find(&f->p2m, HERE, 0));
     p2m_host_table_info(&f->p2m, table)->candidate = 1;
     expect_map_reason(f, lost);
     f->p2m.candidate_count = 1;
@@ -160,10 +160,10 @@ static void what_is_no_ram_and_says_that_it_was_written_is_told(void **state)
 
     must(set(f, HERE, RAM, ORDER_2M, P2M_MMIO));
     slot = table_find(&f->p2m, HERE, 0);
-    entry = entry_read(slot_entry(&f->p2m, slot));
-    *slot_entry(&f->p2m, slot) = entry | PTE_WRITTEN;
+    entry = slot_read(slot);
+    *slot.entry = entry | PTE_WRITTEN;
     expect_map_reason(f, "written, and no RAM");
-    *slot_entry(&f->p2m, slot) = entry;
+    *slot.entry = entry;
 }
 
 static void a_leaf_beyond_the_machines_frames_is_told(void **state)

@@ -4,7 +4,7 @@
  */
 #include "fixture.h"
 
-#include "p2m/entry.h"
+#include "p2m/table.h"
 
 #define RAM MFN(0x80000)
 
@@ -15,26 +15,23 @@ static const struct pt_format *format_of(const struct fixture *fixture)
 
 /* ---- the funnel ----------------------------------------------------------------------------- */
 
-/* A table of 4 KB entries with room to try things in. */
+/* A slot of a table of 4 KB entries with room to try things in. */
 static struct slot make_table(struct fixture *fixture)
 {
-    struct slot slot = { .level = 0, .gfn = GFN(0x100) };
-    uint64_t entry;
-
     must(set(fixture, GFN(0), RAM, ORDER_4K, P2M_RAM_RW));
-    slot.table = fixture->p2m.root;
-    for (unsigned level = ROOT_LEVEL; level > 0; level--) {
-        entry = table_entries(&fixture->p2m, slot.table)[0];
-        slot.table = entry_mfn(entry);
-    }
-    return slot;
+    return table_find(&fixture->p2m, GFN(0x100), 0);
+}
+
+static struct p2m_table_info *info_of(struct fixture *fixture, struct slot slot)
+{
+    return p2m_host_table_info(&fixture->p2m, slot_table(&fixture->p2m, slot));
 }
 
 static void the_funnel_moves_the_counts_with_the_entry(void **state)
 {
     struct fixture *f = *state;
     struct slot slot = make_table(f);
-    struct p2m_table_info *info = p2m_host_table_info(&f->p2m, slot.table);
+    struct p2m_table_info *info = info_of(f, slot);
     uint64_t old = 0;
 
     assert_true(
@@ -60,7 +57,7 @@ static void the_funnel_refuses_what_has_moved_and_says_what_is_there(void **stat
     uint64_t leaf = entry_make(format_of(f), MFN(7), P2M_RAM_RW, 0), old = leaf;
 
     entry_exchange(&f->p2m, slot, leaf);
-    *slot_entry(&f->p2m, slot) |= format_of(f)->dirty; /* as a processor would */
+    *slot.entry |= format_of(f)->dirty; /* as a processor would */
     assert_false(entry_change(&f->p2m, slot, &old, 0));
     assert_int_equal(old, leaf | format_of(f)->dirty);
     assert_int_equal(f->p2m.counts.ram[0], 2);
@@ -76,10 +73,10 @@ static void bits_that_the_processor_sets_move_no_count(void **state)
     uint64_t old;
 
     entry_exchange(&f->p2m, slot, entry_make(format_of(f), MFN(7), P2M_RAM_RW, 0));
-    before = *p2m_host_table_info(&f->p2m, slot.table);
-    old = entry_read(slot_entry(&f->p2m, slot));
+    before = *info_of(f, slot);
+    old = slot_read(slot);
     assert_true(entry_change(&f->p2m, slot, &old, old | entry_volatile(format_of(f))));
-    assert_memory_equal(&before, p2m_host_table_info(&f->p2m, slot.table), sizeof(before));
+    assert_memory_equal(&before, info_of(f, slot), sizeof(before));
     expect_sound(f);
 }
 
@@ -87,22 +84,23 @@ static void joined_neighbours_are_counted_at_the_edges_too(void **state)
 {
     struct fixture *f = *state;
     struct slot slot = make_table(f);
-    struct p2m_table_info *info = p2m_host_table_info(&f->p2m, slot.table);
+    struct p2m_table_info *info = info_of(f, slot);
+    mfn_t table = slot_table(&f->p2m, slot);
     static const unsigned order_of_filling[] = { 511, 0, 510, 1, 255, 256 };
 
-    entry_exchange(&f->p2m, (struct slot){ slot.table, 0, GFN(0) }, 0);
+    entry_exchange(&f->p2m, table_slot(&f->p2m, table, 0, GFN(0)), 0);
     assert_int_equal(info->joined, 511);
     for (unsigned i = 0; i < 6; i++) {
-        slot.gfn = GFN(order_of_filling[i]);
-        entry_exchange(&f->p2m, slot,
-                       entry_make(format_of(f), mfn_add(RAM, slot.gfn.gfn), P2M_RAM_RW, 0));
-        assert_int_equal(info->joined, table_recount(&f->p2m, slot.table, 0).joined);
+        uint64_t index = order_of_filling[i];
+
+        entry_exchange(&f->p2m, table_slot(&f->p2m, table, 0, GFN(index)),
+                       entry_make(format_of(f), mfn_add(RAM, index), P2M_RAM_RW, 0));
+        assert_int_equal(info->joined, table_recount(&f->p2m, table, 0).joined);
     }
     assert_int_equal(info->joined, 511 - 6 + 2);
-    for (unsigned index = 0; index < TABLE_ENTRIES; index++) {
-        slot.gfn = GFN(index);
-        entry_exchange(&f->p2m, slot, entry_make(format_of(f), mfn_add(RAM, index), P2M_RAM_RW, 0));
-    }
+    for (unsigned index = 0; index < TABLE_ENTRIES; index++)
+        entry_exchange(&f->p2m, table_slot(&f->p2m, table, 0, GFN(index)),
+                       entry_make(format_of(f), mfn_add(RAM, index), P2M_RAM_RW, 0));
     assert_int_equal(info->joined, 511);
     assert_int_equal(info->ram, 512);
 }

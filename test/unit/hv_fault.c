@@ -120,7 +120,7 @@ static int set_up(void **state)
 
 static void fault_at(enum p2m_type type, unsigned times)
 {
-    entry = (struct p2m_entry){ .gfn = GFN(5), .type = type };
+    entry = (struct p2m_entry){ .mfn = MFN(5), .type = type };
     for (unsigned i = 0; i < times; i++)
         fault_handle(vcpu);
 }

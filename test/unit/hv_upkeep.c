@@ -193,7 +193,8 @@ void guest_unpin(struct domain *of, struct guest_pointer *pointer)
 
 static struct p2m_entry nothing(gfn_t gfn)
 {
-    return (struct p2m_entry){ .gfn = gfn, .mfn = INVALID_MFN, .order = ORDER_2M };
+    (void)gfn;
+    return (struct p2m_entry){ .mfn = INVALID_MFN, .order = ORDER_2M };
 }
 
 /* Slot 1 is one leaf, slot 2 one mark, all else is in pieces. */
@@ -209,18 +210,16 @@ static struct p2m_entry two_are_whole(gfn_t gfn)
 
 static struct p2m_entry all_of_the_copy(gfn_t gfn)
 {
-    return (struct p2m_entry){
-        .gfn = gfn, .mfn = MFN(gfn.gfn), .order = move_order, .type = P2M_RAM_RW
-    };
+    return (struct p2m_entry){ .mfn = MFN(gfn.gfn), .order = move_order, .type = P2M_RAM_RW };
 }
 
 /* The guest gave back all but 100 frames while they were copied. */
 static struct p2m_entry a_part_of_the_copy(gfn_t gfn)
 {
-    struct p2m_entry entry = { .gfn = gfn, .mfn = INVALID_MFN, .order = ORDER_4K };
+    struct p2m_entry entry = { .mfn = INVALID_MFN, .order = ORDER_4K };
 
     if (gfn.gfn % 512 >= 100 && gfn.gfn % 512 < 200)
-        entry = (struct p2m_entry){ .gfn = gfn, .mfn = MFN(gfn.gfn), .type = P2M_RAM_RW };
+        entry = (struct p2m_entry){ .mfn = MFN(gfn.gfn), .type = P2M_RAM_RW };
     return entry;
 }
 

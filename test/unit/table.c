@@ -21,8 +21,10 @@ static void find_stops_at_the_deepest_entry_or_at_the_level(void **state)
     assert_int_equal(table_find(&f->p2m, GFN(0x401ff), 0).level, 0);
     assert_int_equal(table_find(&f->p2m, GFN(0x401ff), 1).level, 1);
     assert_int_equal(table_find(&f->p2m, GFN(0x40200), 0).level, 1);
-    assert_int_equal(table_find(&f->p2m, GFN(0x40000), ROOT_LEVEL).table.mfn, f->p2m.root.mfn);
-    assert_int_equal(table_find(&f->p2m, GFN(0x401ff), 0).gfn.gfn, 0x401ff);
+    assert_int_equal(slot_table(&f->p2m, table_find(&f->p2m, GFN(0x40000), ROOT_LEVEL)).mfn,
+                     f->p2m.root.mfn);
+    assert_int_equal(slot_index(&f->p2m, table_find(&f->p2m, GFN(0x401ff), 0)), 0x1ff);
+    assert_int_equal(slot_index(&f->p2m, table_find(&f->p2m, GFN(0x401ff), 1)), 0);
 }
 
 /* ---- the reserve ---------------------------------------------------------------------------- */
@@ -76,12 +78,13 @@ static void one_step_down_splits_one_level_on_the_path(void **state)
     must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     processor_access(&f->processor, GFN(3), ACCESS_WRITE);
     must(table_reserve(f->locked, 2));
-    slot = p2m_next_level(f->locked, table_find(&f->p2m, GFN(0x12345), 2));
+    slot = p2m_next_level(f->locked, table_find(&f->p2m, GFN(0x12345), 2), GFN(0x12345));
     assert_int_equal(slot.level, 1);
-    assert_int_equal(slot.gfn.gfn, 0x12345);
+    assert_int_equal(slot_index(&f->p2m, slot), 0x12345 >> 9 & 511);
     assert_int_equal(f->p2m.counts.ram[1], 512);
-    slot = p2m_next_level(f->locked, slot);
+    slot = p2m_next_level(f->locked, slot, GFN(0x12345));
     assert_int_equal(slot.level, 0);
+    assert_int_equal(slot_index(&f->p2m, slot), 0x12345 & 511);
     assert_int_equal(f->p2m.counts.ram[1], 511);
     assert_int_equal(f->p2m.counts.ram[0], 512);
     expect_entry(f, GFN(0x12345), mfn_add(RAM, 0x12345), ORDER_4K, P2M_RAM_RW);
@@ -95,7 +98,7 @@ static void a_step_into_a_table_takes_nothing(void **state)
     struct slot slot;
 
     must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
-    slot = p2m_next_level(f->locked, table_find(&f->p2m, GFN(0), 2));
+    slot = p2m_next_level(f->locked, table_find(&f->p2m, GFN(0), 2), GFN(0));
     assert_int_equal(slot.level, 1);
     assert_int_equal(f->p2m.events.splits[2], 0);
 }
@@ -105,15 +108,16 @@ static void a_step_without_a_reserve_is_an_assert(void **state)
     struct fixture *f = *state;
 
     must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
-    EXPECT_ASSERT(p2m_next_level(f->locked, table_find(&f->p2m, GFN(0), 2)));
+    EXPECT_ASSERT(p2m_next_level(f->locked, table_find(&f->p2m, GFN(0), 2), GFN(0)));
 }
 
 static void reach_makes_the_whole_path(void **state)
 {
     struct fixture *f = *state;
+    struct slot top = table_find(&f->p2m, GFN(0x12345), 0);
 
     must(table_reserve(f->locked, 3));
-    assert_int_equal(table_reach(f->locked, table_find(&f->p2m, GFN(0x12345), 0), 0).level, 0);
+    assert_int_equal(table_reach(f->locked, top, GFN(0x12345), 0).level, 0);
     assert_int_equal(f->p2m.counts.tables, 4);
     assert_int_equal(f->p2m.events.splits[2] + f->p2m.events.splits[1], 0); /* of nothing */
     expect_entry(f, GFN(0x12345), INVALID_MFN, ORDER_4K, P2M_INVALID);
@@ -130,7 +134,7 @@ static void a_dead_table_stays_as_it_was(void **state)
 
     must(set(f, GFN(0), RAM, ORDER_2M, P2M_RAM_RW));
     must(p2m_split(f->locked, GFN(0), ORDER_4K));
-    table = table_find(&f->p2m, GFN(0), 0).table;
+    table = slot_table(&f->p2m, table_find(&f->p2m, GFN(0), 0));
     first = table_entries(&f->p2m, table)[0];
     last = table_entries(&f->p2m, table)[511];
     must(p2m_merge(f->locked, GFN(0), ORDER_2M, debt));
