@@ -272,6 +272,7 @@ static void node_list_anew(struct pod_cache *cache, struct cache_node *node)
 {
     if (!node)
         return;
+    ASSERT(node->count > 0);
     link_remove(&node->stock);
     node_list(cache, node);
 }

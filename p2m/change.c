@@ -74,7 +74,7 @@ bool p2m_recalculate(struct p2m_locked locked, gfn_t gfn)
 {
     uint64_t changed = 0;
 
-    if (p2m_is_changing(locked.p2m) && gfn.gfn >> (LEVELS * ORDER_STEP) == 0)
+    if (is_changing(locked.p2m) && gfn.gfn < FRAMES_END)
         resolve_path(locked.p2m, gfn, &changed);
     return changed > 0;
 }
@@ -132,7 +132,7 @@ static enum p2m_error check_change(const struct p2m *p2m, const struct p2m_pendi
         return P2M_BAD_RANGE;
     if (p2m->holds > 0)
         return P2M_BUSY;
-    return p2m_is_changing(p2m) && !follows(&p2m->pending, next) ? P2M_BUSY : P2M_OK;
+    return is_changing(p2m) && !follows(&p2m->pending, next) ? P2M_BUSY : P2M_OK;
 }
 
 /* An end of a range: the level at which an entry can begin there. */

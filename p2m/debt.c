@@ -216,6 +216,16 @@ static bool pay_item(struct p2m_locked locked, struct payment *payment)
     }
 }
 
+/* P2M_NO_DEBT, without clearing items that nobody reads. */
+static void debt_clear(struct p2m_debt *debt)
+{
+    debt->generation = 0;
+    debt->count = 0;
+    debt->flush = false;
+    debt->paid = 0;
+    debt->place = (struct p2m_place){ .is_begun = false };
+}
+
 enum p2m_error p2m_pay(struct p2m_locked locked, struct p2m_debt *debt)
 {
     struct payment payment = { debt, locked.p2m->config.steps };

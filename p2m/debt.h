@@ -7,16 +7,6 @@
 
 #include "entry.h"
 
-/* P2M_NO_DEBT, without clearing items that nobody reads. */
-static inline void debt_clear(struct p2m_debt *debt)
-{
-    debt->generation = 0;
-    debt->count = 0;
-    debt->flush = false;
-    debt->paid = 0;
-    debt->place = (struct p2m_place){ .is_begun = false };
-}
-
 /* No processor may use what it has cached until a flush that begins after this. */
 void debt_flush(const struct p2m *p2m, struct p2m_debt *debt);
 
@@ -24,12 +14,13 @@ void debt_flush(const struct p2m *p2m, struct p2m_debt *debt);
 void debt_add(struct p2m *p2m, struct p2m_debt *debt, const struct p2m_owed *owed,
               const struct p2m_counts *counts);
 
-/* What this entry named left the map: a leaf's frames, or a table and all below. No processor keeps
- * what is not present. */
 struct p2m_change {
-    unsigned level;
+    unsigned level; /* of the entry that was `old` and is now `new` */
     uint64_t old, new;
 };
+
+/* What the entry at gfn named left the map: a leaf's frames, or a table and all below. No processor
+ * keeps what is not present. */
 void debt_add_entry(struct p2m *p2m, struct p2m_debt *debt, gfn_t gfn,
                     const struct p2m_change *change);
 

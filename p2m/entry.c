@@ -85,6 +85,7 @@ static inline __attribute__((always_inline)) void count_entry(struct p2m *p2m,
         p2m->counts.leaves[class_index(class)][level] += times;
         info->leaves[class_index(class)] += (uint16_t)times;
     } else if (entry) {
+        ASSERT(is_table(p2m, entry, level));
         info->tables += (uint16_t)times;
         count_table(p2m, entry_mfn(entry), level - 1, times);
     }

@@ -33,6 +33,12 @@ void entry_fill_table(struct p2m *p2m, mfn_t table, uint64_t entry, unsigned lev
 /* What one entry adds to the counts, all below it included. */
 struct p2m_counts entry_counts(const struct p2m *p2m, uint64_t entry, unsigned level);
 
+/* In arrays by class; not of P2M_CLASS_NONE, which none of them counts. */
+static inline unsigned class_index(enum p2m_class class)
+{
+    return class - P2M_CLASS_RAM;
+}
+
 /* 4K frames of one class. */
 static inline uint64_t counts_frames(const struct p2m_counts *counts, enum p2m_class class)
 {

@@ -13,6 +13,7 @@
 
 #include "cache_node.h"
 #include "grant.h"
+#include "set.h"
 
 gfn_t pod_gather_slot(const struct pod *pod)
 {
@@ -118,15 +119,12 @@ static bool has_room(const struct pod *pod, gfn_t gfn)
 /* One mark of the slot becomes RAM at its place in the block. */
 static void populate_piece(struct p2m_locked locked, struct pod *pod, gfn_t gfn, mfn_t mfn)
 {
-    struct p2m_mapping mapping = { mfn, ORDER_2M, P2M_RAM_RW };
     struct pod_block block = pod_cache_take_at(locked, pod, mfn, ORDER_2M);
-    struct p2m_debt none = P2M_NO_DEBT;
     struct pod_grant grant;
 
     ASSERT(mfn_is_valid(block.mfn));
     grant_start(pod, &grant, gfn, mfn, ORDER_2M);
-    if (p2m_set_entry(locked, gfn, mapping, &none) != P2M_OK)
-        ASSERT(false); /* a mark of just this size: nothing is missing, and nothing left over */
+    set_over_mark(locked.p2m, table_find(locked.p2m, gfn, 1), gfn, mfn);
     grant_end(pod, &grant);
 }
 

@@ -8,8 +8,6 @@
 #include "debt.h"
 #include "table.h"
 
-#define FRAMES_END ((uint64_t)1 << 36) /* four levels of 512 entries */
-
 const char *p2m_error_name(enum p2m_error error)
 {
     static const char *const names[] = {

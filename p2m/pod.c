@@ -6,8 +6,6 @@
  */
 #include "p2m/pod.h"
 
-#include "p2m/change.h"
-
 #include <stddef.h>
 
 #include "grant.h"
@@ -214,8 +212,7 @@ static enum p2m_error check_mark(const struct pod *pod, struct slot slot)
 /* What is mapped now is not what a change that waits is about. */
 static struct slot find_mark(struct p2m_locked locked, gfn_t gfn)
 {
-    if (is_changing(locked.p2m))
-        p2m_recalculate(locked, gfn);
+    carry_out_changes(locked, gfn);
     return table_walk(locked.p2m, gfn, 0);
 }
 
@@ -246,11 +243,14 @@ enum p2m_error pod_demand_populate(struct p2m_locked locked, struct pod *pod, gf
 enum p2m_error pod_finish_populate(struct p2m_locked locked, struct pod *pod,
                                    const struct pod_grant *grant)
 {
-    struct slot slot = find_mark(locked, grant->gfn);
-    enum p2m_error error = check_mark(pod, slot);
-    bool is_there = error == P2M_OK && level_order(slot.level) >= grant->order;
+    enum p2m_error error;
+    struct slot slot;
+    bool is_there;
 
     ASSERT(locked.p2m == pod->p2m);
+    slot = find_mark(locked, grant->gfn);
+    error = check_mark(pod, slot);
+    is_there = error == P2M_OK && level_order(slot.level) >= grant->order;
     if (is_there)
         error = table_split(locked, &slot, grant->gfn, grant->order / ORDER_STEP);
     if (is_there && error == P2M_OK) {

@@ -35,8 +35,7 @@ static bool is_moving_in(const struct pod *pod, struct gfn_range range)
 enum p2m_error pod_mark(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
                         struct p2m_debt *debt)
 {
-    struct set_wish mark = { INVALID_MFN, P2M_POD,
-                             CLASS_BIT(P2M_CLASS_NONE) | CLASS_BIT(P2M_CLASS_MARKER) };
+    struct set_wish mark = { INVALID_MFN, P2M_POD, CLASS_BIT(P2M_CLASS_MARKER) };
 
     ASSERT(locked.p2m == pod->p2m);
     if (pod->is_moving && is_in_map(locked.p2m, *range) && is_moving_in(pod, *range))

@@ -22,6 +22,7 @@
 
 #define LEVELS     4u
 #define ROOT_LEVEL (LEVELS - 1)
+#define FRAMES_END ((uint64_t)1 << LEVELS * ORDER_STEP) /* no walk can reach this gfn */
 
 typedef _Atomic uint64_t pte_t;
 

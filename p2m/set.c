@@ -7,8 +7,6 @@
  */
 #include "set.h"
 
-#include "p2m/change.h"
-
 #include "debt.h"
 #include "merge.h"
 #include "table.h"
@@ -107,7 +105,7 @@ static bool may_displace(const struct p2m *p2m, gfn_t gfn, unsigned displaces, s
     uint64_t piece;
 
     if (plan->entry & p2m->config.format->present)
-        displaces &= CLASS_BIT(P2M_CLASS_NONE) | CLASS_BIT(P2M_CLASS_MARKER);
+        displaces &= CLASS_BIT(P2M_CLASS_MARKER);
     if (entry_kind(p2m->config.format, plan->old, plan->slot.level) == ENTRY_TABLE)
         return table_is_of(p2m, plan, displaces);
     if (!plan->stays)
@@ -221,8 +219,7 @@ enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_map
 
     if (error != P2M_OK)
         return error;
-    if (is_changing(p2m))
-        p2m_recalculate(locked, gfn);
+    carry_out_changes(locked, gfn);
     error = plan_piece(p2m, gfn, mapping, ALL_CLASSES, &plan);
     if (error != P2M_OK || plan.already)
         return error;
@@ -313,7 +310,7 @@ static enum p2m_error plan_range(struct p2m_locked locked, struct gfn_range *ran
     for (; rest.from.gfn < rest.end.gfn && steps < p2m->config.steps; plan = &other) {
         enum p2m_error error;
 
-        if (is_changing(p2m) && p2m_recalculate(locked, rest.from))
+        if (carry_out_changes(locked, rest.from))
             steps += TABLE_ENTRIES;
         error = plan_next(p2m, rest, &wish, plan);
         if (error == P2M_OK && !plan->already && is_owed(p2m, debt, rest.from, plan))

@@ -11,13 +11,12 @@
 /* Classes, as a set. */
 #define CLASS_BIT(class) (1u << (class))
 #define ALL_CLASSES                                                                                \
-    (CLASS_BIT(P2M_CLASS_NONE) | CLASS_BIT(P2M_CLASS_RAM) | CLASS_BIT(P2M_CLASS_MARKER) |          \
-     CLASS_BIT(P2M_CLASS_OTHER))
+    (CLASS_BIT(P2M_CLASS_RAM) | CLASS_BIT(P2M_CLASS_MARKER) | CLASS_BIT(P2M_CLASS_OTHER))
 
 struct set_wish {
     mfn_t mfn; /* of the beginning; moves with it */
     enum p2m_type type;
-    unsigned displaces; /* classes: P2M_OCCUPIED where there is anything of another */
+    unsigned displaces; /* what leaves the map may be of these classes; else P2M_OCCUPIED */
 };
 
 /* As p2m_set_range, which displaces ALL_CLASSES as far as a leaf may. */

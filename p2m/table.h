@@ -6,6 +6,8 @@
 #ifndef P2M_TABLE_H
 #define P2M_TABLE_H
 
+#include "p2m/change.h"
+
 #include "entry.h"
 
 static inline struct slot table_root(const struct p2m *p2m, gfn_t gfn)
@@ -63,6 +65,12 @@ struct slot table_find(const struct p2m *p2m, gfn_t gfn, unsigned level);
 static inline bool is_changing(const struct p2m *p2m)
 {
     return p2m->pending.from != p2m->pending.to;
+}
+
+/* p2m_recalculate, which is seldom needed. */
+static inline bool carry_out_changes(struct p2m_locked locked, gfn_t gfn)
+{
+    return is_changing(locked.p2m) && p2m_recalculate(locked, gfn);
 }
 
 /* The level of the topmost entry on the path to gfn that waits for a change of type; 0: none. */

@@ -197,6 +197,7 @@ static bool entry_is_same(const struct p2m_entry *a, const struct p2m_entry *b)
 void snapshot_expect_same(const struct fixture *fixture, struct snapshot before)
 {
     struct snapshot now = snapshot_take(fixture);
+    uint64_t gfn = 0;
 
     assert_memory_equal(&before.counts, &now.counts, sizeof(now.counts));
     assert_memory_equal(&before.events, &now.events, sizeof(now.events));
@@ -206,9 +207,9 @@ void snapshot_expect_same(const struct fixture *fixture, struct snapshot before)
     assert_int_equal(before.debt.generation, now.debt.generation);
     assert_int_equal(before.tables_in_use, now.tables_in_use);
     assert_int_equal(before.count, now.count);
-    for (size_t i = 0; i < now.count; i++)
+    for (size_t i = 0; i < now.count; gfn += order_frames(now.entry[i++].order))
         if (!entry_is_same(&before.entry[i], &now.entry[i]))
-            fail_msg("entry %zu of the map changed", i);
+            fail_msg("gfn %#lx changed", gfn);
     free(before.entry);
     free(now.entry);
 }

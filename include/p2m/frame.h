@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The words that everything else is written in: guest frames, machine frames, orders, ranges,
- * types. Knows arithmetic and nothing else: no tables, no hypervisor, not what a type means.
+ * types and their classes. Knows arithmetic and nothing else: no tables, no hypervisor, no rights.
  */
 #ifndef P2M_FRAME_H
 #define P2M_FRAME_H
@@ -109,9 +109,5 @@ enum p2m_class {
 
 /* Arrays "by class" have P2M_CLASSES members, of which the first is P2M_CLASS_RAM's. */
 #define P2M_CLASSES 3u
-static inline unsigned class_index(enum p2m_class class)
-{
-    return class - P2M_CLASS_RAM;
-}
 
 #endif

@@ -26,7 +26,7 @@ const char *p2m_format_name(const struct pt_format *format); /* "npt", "ept" */
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
-/* What the guest may do with it; the processor is told the same. */
+/* What the guest may do with memory of a type; the processor is told the same. */
 enum p2m_rights { P2M_READ = 1, P2M_WRITE = 2, P2M_EXECUTE = 4 };
 
 /*
@@ -287,7 +287,7 @@ enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_map
  * full, or config.steps pieces are done; settle and pay, then call again.
  *   Units:   4K frames; mfn is that of range->from, and moves with it.
  *   Context: P2M held; looks at so many pieces, and takes all their table pages, first. A piece
- *            over a table counts as the 512 that must be looked at.
+ *            for which a table must be looked into counts as its 512.
  *   Errors:  as p2m_set_entry; this call then changed nothing.
  *   Debts:   up to P2M_DEBT_MAX items.
  */

@@ -164,7 +164,8 @@ static inline bool pod_in_debt(const struct pod_account *account)
  * already stay. Moves range->from past what is done, as p2m_set_range does.
  *   Units:   4K frames.
  *   Context: P2M held. Mark first, then raise the target: more than `entries` is never in hand.
- *   Errors:  P2M_OCCUPIED where anything but a mark is; else as p2m_set_range.
+ *   Errors:  P2M_OCCUPIED where anything but a mark is, or a move goes on in the range; else as
+ *            p2m_set_range.
  *   Debts:   table pages that held nothing.
  */
 enum p2m_error pod_mark(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,
@@ -176,8 +177,8 @@ enum p2m_error pod_mark(struct p2m_locked locked, struct pod *pod, struct gfn_ra
  * given back already. Moves range->from past what is done, as p2m_set_range does.
  *   Units:   4K frames.
  *   Context: P2M held.
- *   Errors:  P2M_BAD_TYPE where a page of the host's or a broken frame is, P2M_BUSY for a pin; else
- *            as p2m_set_range. Nothing has changed then.
+ *   Errors:  P2M_BAD_TYPE where a page of the host's or a broken frame is, P2M_BUSY for a pin,
+ *            whichever comes first; else as p2m_set_range. Nothing has changed then.
  *   Debts:   up to P2M_DEBT_MAX items.
  */
 enum p2m_error pod_decrease(struct p2m_locked locked, struct pod *pod, struct gfn_range *range,

@@ -236,6 +236,39 @@ static void other_marks_are_populated_meanwhile(void **state)
     expect_settled(f, before);
 }
 
+static void try_to_mark(struct fixture *f, gfn_t from, uint64_t frames)
+{
+    struct gfn_range range = { from, gfn_add(from, frames) };
+
+    POD_REFUSED(f, P2M_OCCUPIED, pod_mark(f->locked, &f->pod, &range, &f->debt));
+}
+
+/* The mark that moves promises nothing, and is not made to. */
+static void what_moves_is_not_promised_again(void **state)
+{
+    struct fixture *f = *state;
+    struct pod_account before;
+    struct pod_move move;
+
+    leaf_start(f, ORDER_2M, IN_DEBT);
+    leaf_write(f);
+    before = pod_account(&f->pod);
+    must(move_begin(f, HERE, &move));
+    try_to_mark(f, HERE, FRAMES_2M);
+    pod_settle(f);
+    move_copy(&move);
+    assert_true(move_unmap(f, &move));
+    pod_settle(f);
+    try_to_mark(f, HERE, FRAMES_2M);
+    try_to_mark(f, gfn_add(HERE, FRAMES_2M - 1), 2);
+    try_to_mark(f, GFN(HERE.gfn - 1), 2);
+    must(mark(f, gfn_add(HERE, FRAMES_2M), FRAMES_2M));
+    move_finish(f, &move);
+    leaf_expect_frame(f, 0);
+    before.entries += FRAMES_2M;
+    expect_settled(f, before);
+}
+
 /* ---- allocations ---------------------------------------------------------------------------- */
 
 static void none(struct fixture *f, enum moment moment)
@@ -287,6 +320,7 @@ int main(void)
         POD_FOR_BOTH_FORMATS(a_grant_from_before_does_not_take_the_mark),
         POD_FOR_BOTH_FORMATS(a_sweep_leaves_alone_what_is_moving),
         POD_FOR_BOTH_FORMATS(other_marks_are_populated_meanwhile),
+        POD_FOR_BOTH_FORMATS(what_moves_is_not_promised_again),
         POD_FOR_BOTH_FORMATS(every_failed_allocation_leaves_the_contents),
     };
 
