@@ -6,6 +6,7 @@
 #include "balloon_spans.h"
 
 #include "flush.h"
+#include "guest_memory.h"
 #include "promise.h"
 #include "slots.h"
 
@@ -70,15 +71,6 @@ static uint64_t count_ram(const struct domain *domain, const struct run *run)
     return ahead < frames ? ahead : frames;
 }
 
-static struct p2m_entry look_up(struct domain *domain, gfn_t gfn)
-{
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
-
-    p2m_unlock(locked);
-    return entry;
-}
-
 /* And how many of those are neither there nor promised. */
 static uint64_t count_empty(struct domain *domain, const struct run *run)
 {
@@ -86,7 +78,7 @@ static uint64_t count_empty(struct domain *domain, const struct run *run)
 
     while (count < frames) {
         gfn_t gfn = leading_frame(run, count), first;
-        struct p2m_entry entry = look_up(domain, gfn);
+        struct p2m_entry entry = guest_look_up(domain, gfn);
 
         if (entry.type != P2M_INVALID)
             break;

@@ -6,6 +6,7 @@
  */
 #include "fault.h"
 
+#include "guest_memory.h"
 #include "populate.h"
 #include "reclaim.h"
 #include "stop.h"
@@ -48,16 +49,13 @@ void fault_handle(struct vcpu *vcpu)
     struct domain *domain = vcpu->domain;
     gfn_t gfn = GFN(fault->address >> FRAME_SHIFT);
     unsigned spurious = vcpu->spurious_count;
-    struct p2m_locked locked;
     struct p2m_entry entry;
 
     domain->faults++;
     vcpu->spurious_count = 0; /* any other fault ends the row */
     if (types_touch(domain, gfn))
         return;
-    locked = p2m_lock(&domain->p2m);
-    entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
-    p2m_unlock(locked);
+    entry = guest_look_up(domain, gfn);
     if (fault->reserved)
         try_again(vcpu, &entry, spurious); /* another vCPU may have carried the change out here */
     else if (p2m_type_class(entry.type) == P2M_CLASS_MARKER)

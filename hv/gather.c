@@ -71,7 +71,7 @@ static void move_on(struct domain *domain, const struct pod_move *move)
 }
 
 /* It is over: the rest of the slot may have been populated at once, and it may be one leaf. */
-static void note_slot(struct p2m_locked locked, struct domain *domain, gfn_t slot)
+static void note_gathered(struct p2m_locked locked, struct domain *domain, gfn_t slot)
 {
     if (slot.gfn >> ORDER_1G >= SLOTS_MAX) /* it was for none */
         return;
@@ -124,7 +124,7 @@ static enum p2m_error next(struct domain *domain, struct pod_move *move)
     enum p2m_error error = pod_gather_next(locked, &domain->pod, move, &debt);
 
     if (error == P2M_EMPTY)
-        note_slot(locked, domain, slot);
+        note_gathered(locked, domain, slot);
     p2m_unlock(locked);
     flush_settle(domain, &debt);
     return error;

@@ -8,6 +8,8 @@
 
 #include "p2m/pod.h"
 
+#include "limits.h"
+
 struct domain;
 
 /* ---- exits ---------------------------------------------------------------------------------- */
@@ -259,7 +261,7 @@ struct special_page {
 
 struct domain {
     unsigned id; /* from 1; also the owner of its frames */
-    char name[32];
+    char name[NAME_LENGTH_MAX + 1];
     struct p2m p2m;
     struct pod pod;
     struct vcpu vcpu[VCPUS_MAX];

@@ -46,10 +46,8 @@ static void *resolve(struct p2m_locked locked, gfn_t gfn, enum purpose purpose)
 /* Without the lock, for it takes time. Is it worth looking again? */
 static bool make_ready(struct domain *domain, gfn_t gfn, enum purpose purpose)
 {
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    enum p2m_type type = p2m_get_entry(p2m_locked_walking(locked), gfn).type;
+    enum p2m_type type = guest_look_up(domain, gfn).type;
 
-    p2m_unlock(locked);
     if (p2m_type_class(type) == P2M_CLASS_MARKER)
         return populate(domain, gfn);
     if (p2m_type_is_held(type) && purpose == TO_WRITE) {

@@ -15,6 +15,19 @@
 #include "guest.h"
 
 /*
+ * guest_look_up - what the map says of this frame; nothing is populated for it.
+ *   Context: P2M not held; it may be something else a moment later.
+ */
+static inline struct p2m_entry guest_look_up(struct domain *domain, gfn_t gfn)
+{
+    struct p2m_locked locked = p2m_lock(&domain->p2m);
+    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+
+    p2m_unlock(locked);
+    return entry;
+}
+
+/*
  * guest_copy_from, guest_copy_to, guest_clear - copy out of, into, or clear guest memory.
  *   Units:   bytes; any alignment, any length; ranges may cross frames.
  *   Context: P2M not held (it is taken for each frame). May wait for memory, as populate does.

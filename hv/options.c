@@ -8,8 +8,7 @@
 #include "number.h"
 #include "p2m/frame.h"
 
-#define LINE_MAX     512  /* of our own words; the guest's line may be longer */
-#define PATIENCE_MAX 3600 /* seconds */
+#define LINE_MAX 512 /* of our own words; the guest's line may be longer */
 
 /* 4096, 512K, 3072M, 3G */
 static bool parse_size(const char *text, uint64_t *bytes)
@@ -116,11 +115,11 @@ static const struct option {
     { "guest.memory", set_memory, "a multiple of 4K, like 512M or 3G" },
     { "guest.maxmem", set_maxmem, "a multiple of 4K, like 512M or 3G" },
     { "guest.balloon", set_balloon, "on or off" },
-    { "guest.name", set_name, "at most 31 characters" },
+    { "guest.name", set_name, "at most " LIMIT_TEXT(NAME_LENGTH_MAX) " characters" },
     { "max_order", set_max_order, "4k, 2m or 1g" },
     { "pod.debt_order", set_pod_debt_order, "4k or 2m" },
     { "pod.max_order", set_pod_max_order, "4k, 2m or 1g" },
-    { "pod.patience", set_patience, "seconds, at most 3600" },
+    { "pod.patience", set_patience, "seconds, at most " LIMIT_TEXT(PATIENCE_MAX) },
     { "fragment", set_fragment, "4k or 2m" },
     { "hold", set_hold, "0 or 1" },
     { "test_calls", set_test_calls, "0 or 1" },

@@ -9,8 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "limits.h"
+
 struct options {
-    char guest_name[32];
+    char guest_name[NAME_LENGTH_MAX + 1];
     uint64_t guest_memory;   /* bytes that it is to have */
     uint64_t guest_maxmem;   /* bytes that it is promised; 0: the same */
     bool guest_balloon;      /* its balloon is told what it is to have */

@@ -8,27 +8,12 @@
 #include "guest_memory.h"
 #include "hypercall_memory.h"
 #include "print.h"
-#include "slots.h"
 #include "target.h"
 #include "test_calls_oracle.h"
 #include "test_processors.h"
+#include "test_slots.h"
 #include "test_types.h"
 #include "xen_abi.h"
-
-static void note_slot(struct domain *domain, gfn_t gfn)
-{
-    uint64_t slot = gfn.gfn >> ORDER_1G;
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
-
-    p2m_unlock(locked);
-    if (slot >= SLOTS_MAX)
-        return;
-    if (entry.order < ORDER_1G)
-        slot_note(domain, gfn, SLOT_SPLIT_BY_TEST);
-    if (entry.order == ORDER_1G && domain->slot_reason[slot] == SLOT_SPLIT_BY_TEST)
-        domain->slot_reason[slot] = SLOT_WHOLE;
-}
 
 static int64_t split(struct domain *domain, gfn_t gfn, uint64_t order)
 {
@@ -38,7 +23,7 @@ static int64_t split(struct domain *domain, gfn_t gfn, uint64_t order)
     if (order <= ORDER_1G)
         error = p2m_split(locked, gfn, (unsigned)order);
     p2m_unlock(locked);
-    note_slot(domain, gfn);
+    test_slot_note(domain, gfn);
     return hypercall_map_error(error);
 }
 
@@ -52,16 +37,14 @@ static int64_t merge(struct domain *domain, gfn_t gfn, uint64_t order)
         error = p2m_merge(locked, gfn, (unsigned)order, &debt);
     p2m_unlock(locked);
     flush_settle(domain, &debt);
-    note_slot(domain, gfn);
+    test_slot_note(domain, gfn);
     return hypercall_map_error(error);
 }
 
 static int64_t query(struct domain *domain, gfn_t gfn)
 {
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
+    struct p2m_entry entry = guest_look_up(domain, gfn);
 
-    p2m_unlock(locked);
     return (int64_t)entry.order | (int64_t)entry.type << 8 | (int64_t)entry.accessed << 16 |
            (int64_t)entry.dirty << 17;
 }
@@ -116,7 +99,7 @@ static int64_t hold(struct domain *domain, uint64_t order, uint64_t depth)
         flush_settle(domain, &debt);
     } while (error == P2M_AGAIN);
     for (unsigned i = 0; i < held.count; i++)
-        note_slot(domain, held.item[i].gfn);
+        test_slot_note(domain, held.item[i].gfn);
     return held.count;
 }
 

@@ -35,15 +35,6 @@ static bool place_is_there(const struct domain *domain, struct place place)
     return place.gfn.gfn < domain->end.gfn && place.level < LEVELS;
 }
 
-static struct p2m_entry look_up(struct domain *domain, gfn_t gfn)
-{
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    struct p2m_entry entry = p2m_get_entry(p2m_locked_walking(locked), gfn);
-
-    p2m_unlock(locked);
-    return entry;
-}
-
 /* ---- live entries --------------------------------------------------------------------------- */
 
 /* NULL: there is no table of this level on the way. */
@@ -52,7 +43,7 @@ static _Atomic uint64_t *live_entry(struct domain *domain, struct place place)
     uint64_t table = p2m_root_address(&domain->p2m);
 
     if (!place_is_there(domain, place) ||
-        look_up(domain, place.gfn).order > place.level * ORDER_STEP)
+        guest_look_up(domain, place.gfn).order > place.level * ORDER_STEP)
         return NULL;
     for (unsigned level = LEVELS - 1;; level--) {
         _Atomic uint64_t *entries = direct_map(table & ADDRESS_BITS);
@@ -191,7 +182,7 @@ static enum p2m_error put(struct domain *domain, const struct lent *block, enum 
 
 static int64_t borrow(struct domain *domain, struct lent *block)
 {
-    struct p2m_entry entry = look_up(domain, block->gfn);
+    struct p2m_entry entry = guest_look_up(domain, block->gfn);
     struct lent *place = unused_lent();
     enum p2m_error error;
 

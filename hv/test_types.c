@@ -10,6 +10,7 @@
 #include "hypercall_memory.h"
 #include "lib.h"
 #include "slots.h"
+#include "test_slots.h"
 #include "types.h"
 #include "xen_abi.h"
 
@@ -25,16 +26,6 @@ static struct change unpack(gfn_t gfn, uint64_t value)
                             (enum p2m_type)(value >> 48 & 0xff) };
 }
 
-static void note_slot(struct domain *domain, gfn_t gfn)
-{
-    struct p2m_locked locked = p2m_lock(&domain->p2m);
-    unsigned order = p2m_get_entry(p2m_locked_walking(locked), gfn).order;
-
-    p2m_unlock(locked);
-    if (order < ORDER_1G)
-        slot_note(domain, gfn, SLOT_SPLIT_BY_TEST);
-}
-
 static int64_t change_range(struct domain *domain, struct change change)
 {
     struct p2m_debt debt = P2M_NO_DEBT;
@@ -44,8 +35,8 @@ static int64_t change_range(struct domain *domain, struct change change)
 
     p2m_unlock(locked);
     flush_settle(domain, &debt);
-    note_slot(domain, change.range.from);
-    note_slot(domain, GFN(change.range.end.gfn - 1));
+    test_slot_note(domain, change.range.from);
+    test_slot_note(domain, GFN(change.range.end.gfn - 1));
     return hypercall_map_error(error);
 }
 
@@ -58,7 +49,7 @@ static int64_t change_one(struct domain *domain, struct change change)
 
     p2m_unlock(locked);
     flush_settle(domain, &debt);
-    note_slot(domain, change.range.from);
+    test_slot_note(domain, change.range.from);
     return hypercall_map_error(error);
 }
 

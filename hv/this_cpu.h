@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define CPUS_MAX 8u
+#include "limits.h"
 
 /* The selectors that trap_init loads; a vendor's file wants them as host state. */
 #define SELECTOR_CODE        0x08u

@@ -10,13 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hv/limits.h"
 #include "memory_size.h"
 #include "options.h"
 
-#define NAME_MAX_LENGTH  31u /* what the hypervisor keeps */
 #define PATIENCE_DEFAULT 10u
-#define PATIENCE_MAX     3600u /* what the hypervisor takes */
-#define CPUS_MAX         8u    /* what it uses */
 
 static const char help_text[] =
     "usage: podium run [options]\n"
@@ -50,7 +48,7 @@ static const char help_text[] =
     "  --accel KIND          auto (default): kvm where it offers nested SVM or VMX, else tcg\n"
     "  --cpu MODEL           (default EPYC under tcg, host under kvm, corei7_skylake_x in bochs)\n"
     "  --firmware KIND       bios or uefi: start from a disc, as a real machine does (qemu only)\n"
-    "  --cpus NUMBER         of processors, at most 8 (default 1)\n"
+    "  --cpus NUMBER         of processors, at most %u (default 1)\n"
     "  --host-memory SIZE    (default: enough whole GBs for what the guest has)\n"
     "  --icount SEED         count instructions, not time: two runs are alike; implies no eye\n"
     "the run\n"
@@ -183,8 +181,8 @@ static enum outcome parse_name(const char *text, const char **name)
         if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
             return bad_input("--name: %s: only letters, digits, '.', '_' and '-'", text);
     }
-    if (*text == '\0' || strlen(text) > NAME_MAX_LENGTH)
-        return bad_input("--name: 1 to %u characters", NAME_MAX_LENGTH);
+    if (*text == '\0' || strlen(text) > NAME_LENGTH_MAX)
+        return bad_input("--name: 1 to %u characters", NAME_LENGTH_MAX);
     *name = text;
     return GOOD;
 }
@@ -416,7 +414,7 @@ enum outcome options_parse(struct options *options, int count, char **words, boo
     while (outcome == GOOD && (which = getopt_long(count, words, ":", table, NULL)) != -1) {
         if (which == HELP) {
             *help = true;
-            fputs(help_text, stdout);
+            printf(help_text, CPUS_MAX);
             return GOOD;
         }
         if (which == '?')
