@@ -294,8 +294,9 @@ struct outlook {
     uint64_t tables;   /* that all pieces lack */
 };
 
-/* Up to the end of the range, or as far as the steps go: then the range ends there. What a piece
- * replaces must be what it says it is: no change of type is pending on the way to it. */
+/* Up to the end of the range, or as far as the steps and the room in the debt go: then the range
+ * ends there. What a piece replaces must be what it says it is: no change of type is pending on the
+ * way to it. */
 static enum p2m_error plan_range(struct p2m_locked locked, struct gfn_range *range,
                                  struct set_wish wish, const struct p2m_debt *debt,
                                  struct outlook *outlook)
@@ -303,6 +304,7 @@ static enum p2m_error plan_range(struct p2m_locked locked, struct gfn_range *ran
     struct p2m *p2m = locked.p2m;
     struct gfn_range rest = *range;
     struct plan other, *plan = &outlook->first;
+    unsigned room = P2M_DEBT_MAX - debt->count;
     gfn_t before = NO_PIECE;
     uint64_t steps = 0;
 
@@ -317,6 +319,8 @@ static enum p2m_error plan_range(struct p2m_locked locked, struct gfn_range *ran
             error = P2M_OCCUPIED;
         if (error != P2M_OK)
             return error;
+        if (plan->owes && !plan->already && room-- == 0)
+            break;
         if (!plan->already) {
             outlook->tables += tables_to_add(plan, rest.from, before);
             before = rest.from;
@@ -335,8 +339,6 @@ static void commit_range(struct p2m_locked locked, struct gfn_range *range, stru
     for (;;) {
         enum p2m_error error;
 
-        if (plan->owes && !plan->already && debt->count == P2M_DEBT_MAX)
-            return;
         if (!plan->already)
             commit_piece(locked, range->from, plan, debt);
         advance(range, wish, plan);
@@ -360,14 +362,14 @@ enum p2m_error set_range_to(struct p2m_locked locked, struct gfn_range *range,
     if (part.from.gfn >= part.end.gfn || part.end.gfn > p2m->config.end.gfn)
         return P2M_BAD_RANGE;
     error = plan_range(locked, &part, *wish, debt, &outlook);
+    if (error == P2M_OK && part.from.gfn == part.end.gfn)
+        error = P2M_DEBT_FULL;
     if (error == P2M_OK && outlook.tables > 0)
         error = table_reserve(locked, outlook.tables);
     if (error != P2M_OK)
         return error;
     commit_range(locked, &part, wish, &outlook.first, debt);
-    table_unreserve(locked); /* what the rest of the range will need when it is called again */
-    if (part.from.gfn == range->from.gfn)
-        return P2M_DEBT_FULL;
+    ASSERT(p2m->reserve_count == 0);
     range->from = part.from;
     return P2M_OK;
 }

@@ -227,16 +227,6 @@ static void count_tables(const struct world *world, gfn_t gfn, unsigned order,
     }
 }
 
-/* Then a call with a full debt gets nowhere at all. */
-static bool first_piece_owes(const struct world *world)
-{
-    struct p2m_mapping mapping = world->now.mapping;
-
-    mapping.order = forecast_piece_order(world, world->now.gfn, world->now.end, &mapping);
-    return forecast_piece(world, world->now.gfn, &mapping) == OUTCOME_CHANGED &&
-           world_piece_owes(world, world->now.gfn, &mapping);
-}
-
 /* A guest gives back neither a page of the host's nor what is left of a broken one. */
 static bool is_kept(const struct world *world, gfn_t gfn, unsigned order)
 {
@@ -254,6 +244,7 @@ struct forecast forecast_range(const struct world *world, const struct p2m_debt 
     struct p2m_mapping mapping = world->now.mapping;
     struct table_count count = { 0 };
     gfn_t gfn = world->now.gfn, end = world->now.end;
+    unsigned room = P2M_DEBT_MAX - debt->count;
     enum outcome tables;
 
     if ((unsigned)mapping.type >= P2M_TYPE_COUNT)
@@ -271,6 +262,9 @@ struct forecast forecast_range(const struct world *world, const struct p2m_debt 
         if (outcome == OUTCOME_CHANGED && type_has_frame(mapping.type) &&
             is_owed_here(world, debt, gfn, gfn_add(gfn, order_frames(mapping.order))))
             outcome = OUTCOME_OCCUPIED;
+        /* Beyond what the debt has room for nothing is looked at. */
+        if (outcome == OUTCOME_CHANGED && world_piece_owes(world, gfn, &mapping) && room-- == 0)
+            break;
         if (outcome != OUTCOME_ALREADY)
             forecast.outcome = outcome;
         if (outcome_error(outcome) != P2M_OK)
@@ -281,10 +275,10 @@ struct forecast forecast_range(const struct world *world, const struct p2m_debt 
         mapping.mfn = mfn_add(mapping.mfn, order_frames(mapping.order));
     }
     tables = forecast_tables(world, count.tables);
-    if (tables != OUTCOME_CHANGED)
-        forecast.outcome = tables;
-    else if (debt->count == P2M_DEBT_MAX && first_piece_owes(world))
+    if (gfn.gfn == world->now.gfn.gfn)
         forecast.outcome = OUTCOME_DEBT_FULL;
+    else if (tables != OUTCOME_CHANGED)
+        forecast.outcome = tables;
     return forecast;
 }
 

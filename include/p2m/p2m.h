@@ -287,7 +287,8 @@ enum p2m_error p2m_set_entry(struct p2m_locked locked, gfn_t gfn, struct p2m_map
  * full, or config.steps pieces are done; settle and pay, then call again.
  *   Units:   4K frames; mfn is that of range->from, and moves with it.
  *   Context: P2M held; looks at so many pieces, and takes all their table pages, first. A piece
- *            for which a table must be looked into counts as its 512.
+ *            for which a table must be looked into counts as its 512. What lies beyond is not
+ *            looked at: an error there is the next call's.
  *   Errors:  as p2m_set_entry; this call then changed nothing.
  *   Debts:   up to P2M_DEBT_MAX items.
  */

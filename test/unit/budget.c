@@ -332,18 +332,37 @@ static bool decrease_some(struct fixture *f)
     return range_some(f, pod_decrease);
 }
 
-/* Every other 2 MB in 4 KB marks, so that what is looked at is never one piece. */
+/* Whole GBs in 4 KB marks, so that there is much to look at for one item of the debt. */
 static void lay_marks_to_mark(struct fixture *f)
 {
     must(mark(f, GFN(0), 3 * FRAMES_1G));
     for (unsigned slot = 0; slot < 3; slot++)
         shatter(f, SLOT(slot));
-    aim(GFN(7), GFN(3 * FRAMES_1G - 7), INVALID_MFN, P2M_POD);
+    aim(GFN(0), GFN(3 * FRAMES_1G), INVALID_MFN, P2M_POD);
 }
 
 static void marking_what_is_in_small_marks_is_bounded(void **state)
 {
     expect_bounded(*state, &(struct budget_case){ lay_marks_to_mark, mark_some, BLOCKS_BASE });
+}
+
+static uint64_t blocks_to_give_back(struct fixture *f, uint64_t from, uint64_t frames)
+{
+    aim(GFN(from), GFN(from + frames), INVALID_MFN, P2M_INVALID);
+    blocks_most = 0;
+    decrease_some(f);
+    return blocks_most;
+}
+
+/* A balloon gives back thousands of frames, of which a call takes P2M_DEBT_MAX. */
+static void a_call_looks_no_further_than_its_debt_has_room(void **state)
+{
+    struct fixture *f = *state;
+
+    lay_shattered_leaf(f);
+    must(mark(f, SLOT(1), FRAMES_1G));
+    assert_in_range(blocks_to_give_back(f, 100, 300), 1,
+                    blocks_to_give_back(f, 1100, P2M_DEBT_MAX + 1) * 5 / 4);
 }
 
 static void lay_frames_to_give_back(struct fixture *f)
@@ -579,6 +598,7 @@ int main(void)
         POD_FOR_BOTH_FORMATS(mapping_over_tables_of_marks_is_bounded),
         POD_FOR_BOTH_FORMATS(marking_what_is_in_small_marks_is_bounded),
         POD_FOR_BOTH_FORMATS(giving_back_marks_and_small_pages_is_bounded),
+        POD_FOR_BOTH_FORMATS(a_call_looks_no_further_than_its_debt_has_room),
         POD_FOR_BOTH_FORMATS(trimming_is_bounded),
         POD_FOR_BOTH_FORMATS(emptying_is_bounded),
         POD_FOR_BOTH_FORMATS(looking_for_what_became_alike_is_bounded),

@@ -359,11 +359,11 @@ static void a_decrease_that_finds_no_table_page_changes_nothing(void **state)
     map(f, GFN(0), RAM, ORDER_1G);
     for (unsigned nth = 1; nth <= 4; nth++) {
         memory_fail_allocation(nth);
-        POD_REFUSED(f, P2M_NO_MEMORY, decrease(f, GFN(0x3ff00), 0x200));
+        POD_REFUSED(f, P2M_NO_MEMORY, decrease(f, GFN(0x3fff8), 0x10));
     }
     memory_fail_allocation(0);
-    must(decrease(f, GFN(0x3ff00), 0x200));
-    expect_account(f, 2 * FRAMES_1G - 0x100, 0x100, FRAMES_1G - 0x100);
+    must(decrease(f, GFN(0x3fff8), 0x10));
+    expect_account(f, 2 * FRAMES_1G - 8, 8, FRAMES_1G - 8);
 }
 
 /* The guest then has less than its target, and the host can see that. */
