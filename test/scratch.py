@@ -6,6 +6,8 @@ edit touches is compiled again. Refuses to know why anything was edited.
 """
 import atexit
 import filecmp
+import glob
+import hashlib
 import json
 import os
 import shutil
@@ -37,6 +39,16 @@ def commit():
     """The commit that is built, and whether anything is not committed."""
     changed = git("status", "--porcelain", "--untracked-files=no")
     return git("rev-parse", "--short=10", "HEAD") + (" and changes" if changed else "")
+
+
+def digest(*patterns):
+    """Of all that is in these files."""
+    content = hashlib.sha256()
+    for pattern in patterns:
+        for path in sorted(glob.glob(os.path.join(ROOT, pattern), recursive=True)):
+            with open(path, "rb") as file:
+                content.update(file.read())
+    return content.hexdigest()[:16]
 
 
 class CompileError(Exception):
