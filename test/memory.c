@@ -87,7 +87,7 @@ static void forget(void *at, size_t size)
         fail_msg("the test's host cannot forget");
 }
 
-void memory_reset(void)
+static void map_once(void)
 {
     if (!arena) {
         arena = map(MEMORY_FRAMES_END << FRAME_SHIFT);
@@ -96,6 +96,17 @@ void memory_reset(void)
         came_dirty = map(MEMORY_FRAMES_END);
         is_spoilt = map(MEMORY_FRAMES_END);
     }
+}
+
+void memory_expect_reading(void)
+{
+    map_once();
+    (void)madvise(arena, MEMORY_FRAMES_END << FRAME_SHIFT, MADV_HUGEPAGE); /* a hint */
+}
+
+void memory_reset(void)
+{
+    map_once();
     ASAN_UNPOISON_MEMORY_REGION(arena, (size_t)MEMORY_TABLES * FRAME_SIZE);
     forget(arena, MEMORY_FRAMES_END << FRAME_SHIFT);
     forget(frame_state, MEMORY_FRAMES_END);
