@@ -27,12 +27,14 @@
 /* Present, superpage, and misaligned to both formats: nobody can take it for an entry. */
 #define POISON ((uint64_t)0xa5a5a5a5a5a5a5a5)
 
-/* The machine's memory, and three bytes a frame: its state, whether anybody may have written to
- * it, and whether it came back as written. Mapped once, forgotten with every reset. */
+/* The machine's memory, and four bytes a frame: its state, whether anybody may have written to it,
+ * whether it came back as written, and whether its first word is POISON though that has not been
+ * written yet. Mapped once, forgotten with every reset. */
 static char *arena;
 static uint8_t *frame_state;
 static uint8_t *is_used;
 static uint8_t *came_dirty;
+static uint8_t *is_spoilt;
 
 /* The blocks of one order that may be given lie in one run, above what tests map themselves; they
  * are looked for in turn. */
@@ -85,19 +87,32 @@ static void forget(void *at, size_t size)
         fail_msg("the test's host cannot forget");
 }
 
-void memory_reset(void)
+static void map_once(void)
 {
     if (!arena) {
         arena = map(MEMORY_FRAMES_END << FRAME_SHIFT);
         frame_state = map(MEMORY_FRAMES_END);
         is_used = map(MEMORY_FRAMES_END);
         came_dirty = map(MEMORY_FRAMES_END);
+        is_spoilt = map(MEMORY_FRAMES_END);
     }
+}
+
+void memory_expect_reading(void)
+{
+    map_once();
+    (void)madvise(arena, MEMORY_FRAMES_END << FRAME_SHIFT, MADV_HUGEPAGE); /* a hint */
+}
+
+void memory_reset(void)
+{
+    map_once();
     ASAN_UNPOISON_MEMORY_REGION(arena, (size_t)MEMORY_TABLES * FRAME_SIZE);
     forget(arena, MEMORY_FRAMES_END << FRAME_SHIFT);
     forget(frame_state, MEMORY_FRAMES_END);
     forget(is_used, MEMORY_FRAMES_END);
     forget(came_dirty, MEMORY_FRAMES_END);
+    forget(is_spoilt, MEMORY_FRAMES_END);
     memset(&memory, 0, sizeof(memory));
     memcpy(memory.gift, all_gifts, sizeof(all_gifts));
     for (uint32_t i = 1; i < MEMORY_TABLES; i++)
@@ -120,8 +135,21 @@ static void expect_data(mfn_t mfn, uint64_t frames)
 uint64_t *memory_word(mfn_t mfn)
 {
     expect_data(mfn, 1);
+    if (is_spoilt[mfn.mfn])
+        *page(mfn) = POISON;
+    is_spoilt[mfn.mfn] = 0;
     is_used[mfn.mfn] = 1;
     return page(mfn);
+}
+
+/* A frame that does not read as zero: most go back to the host with nobody having looked, so the
+ * page is touched when somebody asks for it, or has before. */
+static void spoil(mfn_t mfn)
+{
+    if (is_used[mfn.mfn] && !is_spoilt[mfn.mfn])
+        *page(mfn) = POISON;
+    else
+        is_used[mfn.mfn] = is_spoilt[mfn.mfn] = 1;
 }
 
 mfn_t memory_find_used(mfn_t mfn, uint64_t frames)
@@ -143,8 +171,9 @@ static bool next_used(mfn_t *at, uint64_t end)
 void memory_clear(mfn_t mfn, uint64_t frames)
 {
     for (mfn_t at = mfn; next_used(&at, mfn.mfn + frames); at.mfn++) {
-        memset(page(at), 0, FRAME_SIZE);
-        is_used[at.mfn] = 0;
+        if (!is_spoilt[at.mfn])
+            memset(page(at), 0, FRAME_SIZE);
+        is_used[at.mfn] = is_spoilt[at.mfn] = 0;
     }
 }
 
@@ -153,7 +182,7 @@ bool memory_is_zero(mfn_t mfn, uint64_t frames)
     for (mfn_t at = mfn; next_used(&at, mfn.mfn + frames); at.mfn++) {
         const char *first = (const char *)page(at);
 
-        if (first[0] != 0 || memcmp(first, first + 1, FRAME_SIZE - 1) != 0)
+        if (is_spoilt[at.mfn] || first[0] != 0 || memcmp(first, first + 1, FRAME_SIZE - 1) != 0)
             return false;
     }
     return true;
@@ -339,8 +368,8 @@ mfn_t p2m_host_alloc_frames(struct p2m *p2m, unsigned order)
             continue;
         gift->blocks--;
         memory_move_frames(mfn, step, FRAME_CACHED);
-        *memory_word(mfn) = POISON;
-        *memory_word(mfn_add(mfn, step - 1)) = POISON;
+        spoil(mfn);
+        spoil(mfn_add(mfn, step - 1));
         return mfn;
     }
     return INVALID_MFN;

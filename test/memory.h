@@ -43,6 +43,9 @@ struct memory_freed {
 /* A new host: no page handed out, no frame anywhere but at home, all memory zero. */
 void memory_reset(void);
 
+/* For tests in which the engine reads far more than anybody writes: 2 MB of it take one fault. */
+void memory_expect_reading(void);
+
 /* Where machine address 0 is seen. */
 void *memory_direct_map(void);
 

@@ -26,6 +26,7 @@
 #define NOTHING     ((uint32_t)P2M_INVALID)
 #define SIZE_512G   3u
 #define FIRST_GROUP (4 * SLOT_FRAMES) /* the cells of the root's first entry */
+#define LOW_SLOTS   3u                /* so many are the GB of their own number */
 
 static const uint64_t slot_gb[MODEL_SLOTS] = { 0, 1, 2, 511, 512 };
 
@@ -38,8 +39,10 @@ gfn_t model_gfn(uint64_t index)
 
 static unsigned slot_of(gfn_t gfn)
 {
-    unsigned slot = 0;
+    unsigned slot = LOW_SLOTS;
 
+    if (gfn.gfn < LOW_SLOTS * SLOT_FRAMES)
+        return (unsigned)(gfn.gfn / SLOT_FRAMES);
     while (slot < MODEL_SLOTS && slot_gb[slot] != gfn.gfn / SLOT_FRAMES)
         slot++;
     return slot;
@@ -52,8 +55,11 @@ bool model_knows(gfn_t gfn)
 
 uint64_t model_index(gfn_t gfn)
 {
-    assert_true(model_knows(gfn));
-    return slot_of(gfn) * SLOT_FRAMES + gfn.gfn % SLOT_FRAMES;
+    unsigned slot = slot_of(gfn);
+
+    if (slot == MODEL_SLOTS)
+        fail_msg("the model does not know gfn %#lx", gfn.gfn);
+    return slot * SLOT_FRAMES + gfn.gfn % SLOT_FRAMES;
 }
 
 bool model_is_written(const struct model *model, gfn_t gfn, unsigned order)
@@ -114,6 +120,12 @@ static uint32_t make_cell(mfn_t mfn, enum p2m_type type, unsigned size)
     return frame | size << SIZE_SHIFT | (uint32_t)type;
 }
 
+/* From a cell to the next one of its entry. */
+static uint32_t step_of(enum p2m_type type)
+{
+    return type_has_frame(type) ? ONE_FRAME : 0;
+}
+
 static enum p2m_type cell_type(uint32_t cell)
 {
     return (enum p2m_type)(cell & TYPE_MASK);
@@ -142,8 +154,8 @@ static struct region region_of(gfn_t gfn, unsigned order)
 
 static void set_sizes(struct model *model, struct region region, unsigned size)
 {
-    for (uint64_t i = region.from; i < region.end; i++)
-        model->cell[i] = (model->cell[i] & ~SIZE_MASK) | size << SIZE_SHIFT;
+    cells_edit(&model->cells, region.from, region.end,
+               (struct cells_edit){ .bits = SIZE_MASK, .become = size << SIZE_SHIFT });
 }
 
 void model_create(struct model *model, unsigned max_order)
@@ -151,18 +163,18 @@ void model_create(struct model *model, unsigned max_order)
     int protection = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
 
     model->max_order = max_order;
-    model->cell = mmap(NULL, MODEL_FRAMES * sizeof(*model->cell), protection, flags, -1, 0);
+    cells_create(&model->cells, MODEL_FRAMES);
     model->written = mmap(NULL, MODEL_FRAMES, protection, flags, -1, 0);
     model->logged = mmap(NULL, MODEL_FRAMES, protection, flags, -1, 0);
     model->content = mmap(NULL, MODEL_FRAMES, protection, flags, -1, 0);
-    assert_true(model->cell != MAP_FAILED && model->written != MAP_FAILED);
+    assert_true(model->written != MAP_FAILED);
     assert_true(model->content != MAP_FAILED && model->logged != MAP_FAILED);
     set_sizes(model, (struct region){ 0, MODEL_FRAMES }, SIZE_512G);
 }
 
 void model_destroy(struct model *model)
 {
-    munmap(model->cell, MODEL_FRAMES * sizeof(*model->cell));
+    cells_destroy(&model->cells);
     munmap(model->written, MODEL_FRAMES);
     munmap(model->content, MODEL_FRAMES);
     munmap(model->logged, MODEL_FRAMES);
@@ -174,7 +186,8 @@ static struct model_cell between_slots(const struct model *model, gfn_t gfn)
     struct model_cell nothing = { .mfn = INVALID_MFN, .type = P2M_INVALID, .order = ORDER_512G };
     bool below_end = gfn.gfn < 1024 * SLOT_FRAMES;
 
-    if (below_end && cell_size(model->cell[region_of(gfn, ORDER_512G).from]) != SIZE_512G)
+    if (below_end &&
+        cell_size(cells_get(&model->cells, region_of(gfn, ORDER_512G).from)) != SIZE_512G)
         nothing.order = ORDER_1G;
     return nothing;
 }
@@ -186,7 +199,7 @@ struct model_cell model_at(const struct model *model, gfn_t gfn)
 
     if (!model_knows(gfn))
         return between_slots(model, gfn);
-    cell = model->cell[model_index(gfn)];
+    cell = cells_get(&model->cells, model_index(gfn));
     result.type = cell_type(cell);
     result.order = cell_size(cell) * ORDER_STEP;
     if (type_has_frame(result.type))
@@ -246,7 +259,7 @@ void model_set(struct model *model, gfn_t gfn, const struct p2m_mapping *mapping
 {
     struct region region = region_of(gfn, mapping->order);
     uint32_t cell = make_cell(mapping->mfn, mapping->type, order_size(mapping->order));
-    uint32_t step = type_has_frame(mapping->type) ? ONE_FRAME : 0;
+    uint32_t step = step_of(mapping->type);
 
     model_split(model, gfn, mapping->order);
     if (!step || model_at(model, gfn).mfn.mfn != mapping->mfn.mfn) {
@@ -254,44 +267,44 @@ void model_set(struct model *model, gfn_t gfn, const struct p2m_mapping *mapping
         memset(model->content + region.from, 0, region.end - region.from);
         memset(model->logged + region.from, step != 0, region.end - region.from);
     }
-    for (uint64_t i = region.from; i < region.end; i++, cell += step)
-        model->cell[i] = cell;
+    cells_set(&model->cells, (struct cells_run){ region.from, region.end, cell, step });
 }
 
 static void retype_slot(struct model *model, unsigned slot, struct gfn_range range,
-                        const enum p2m_type types[2])
+                        struct cells_edit edit)
 {
     uint64_t first = slot_gb[slot] * SLOT_FRAMES, end = first + SLOT_FRAMES;
-    uint32_t *cell = model->cell + slot * SLOT_FRAMES;
+    uint64_t before = first - slot * SLOT_FRAMES; /* guest frames that no cell is for */
 
+    if (range.from.gfn > first)
+        first = range.from.gfn;
     if (range.end.gfn < end)
         end = range.end.gfn;
-    for (uint64_t gfn = range.from.gfn > first ? range.from.gfn : first; gfn < end; gfn++)
-        if (cell_type(cell[gfn - first]) == types[0])
-            cell[gfn - first] = (cell[gfn - first] & ~TYPE_MASK) | (uint32_t)types[1];
+    if (first < end)
+        cells_edit(&model->cells, first - before, end - before, edit);
 }
 
 void model_retype(struct model *model, struct gfn_range range, enum p2m_type from, enum p2m_type to)
 {
+    struct cells_edit edit = { TYPE_MASK, (uint32_t)from, TYPE_MASK, (uint32_t)to };
+
     for (unsigned slot = 0; slot < MODEL_SLOTS; slot++)
-        retype_slot(model, slot, range, (const enum p2m_type[]){ from, to });
+        retype_slot(model, slot, range, edit);
 }
 
 enum model_alike model_alike(const struct model *model, gfn_t gfn, unsigned order)
 {
     struct region region = region_of(gfn, order);
-    uint32_t expected = model->cell[region.from];
+    uint32_t expected = cells_get(&model->cells, region.from);
     mfn_t mfn = MFN(expected >> FRAME_AT);
-    bool has_frame = type_has_frame(cell_type(expected));
+    uint32_t step = step_of(cell_type(expected));
 
-    if (cell_size(expected) != order_size(order) - 1)
+    if (cell_size(expected) != order_size(order) - 1 ||
+        !cells_are(&model->cells, (struct cells_run){ region.from, region.end, expected, step }))
         return ALIKE_NOT;
-    for (uint64_t i = region.from; i < region.end; i++, expected += has_frame ? ONE_FRAME : 0)
-        if (model->cell[i] != expected)
-            return ALIKE_NOT;
     if (cell_type(expected) == P2M_INVALID)
         return ALIKE_NOTHING;
-    if (!has_frame)
+    if (!step)
         return order <= ORDER_1G ? ALIKE_MARKS : ALIKE_NOT;
     return order <= model->max_order && frame_is_aligned(mfn.mfn, order) ? ALIKE_FRAMES : ALIKE_NOT;
 }
@@ -321,10 +334,11 @@ struct p2m_counts model_counts(const struct model *model)
     counts.tables += model_tables(model, model_gfn(0), ORDER_512G);
     counts.tables += model_tables(model, model_gfn(FIRST_GROUP), ORDER_512G);
     for (uint64_t i = 0; i < MODEL_FRAMES; i += step) {
-        unsigned size = cell_size(model->cell[i]);
+        uint32_t cell = cells_get(&model->cells, i);
+        unsigned size = cell_size(cell);
 
         step = order_frames((size < SIZE_512G ? size : ORDER_1G / ORDER_STEP) * ORDER_STEP);
-        count_entry(&counts, cell_type(model->cell[i]), size);
+        count_entry(&counts, cell_type(cell), size);
     }
     return counts;
 }
@@ -333,11 +347,9 @@ static bool entry_is_right(const struct model *model, const struct p2m_entry *en
 {
     unsigned order = entry->order < ORDER_1G ? entry->order : ORDER_1G;
     uint32_t expected = make_cell(entry->mfn, entry->type, order_size(entry->order));
-    uint32_t step = type_has_frame(entry->type) ? ONE_FRAME : 0, wrong = 0;
+    struct cells_run run = { from, from + order_frames(order), expected, step_of(entry->type) };
 
-    for (uint64_t i = from; i < from + order_frames(order); i++, expected += step)
-        wrong |= model->cell[i] ^ expected;
-    return !wrong;
+    return cells_are(&model->cells, run);
 }
 
 gfn_t model_compare(const struct model *model, struct p2m_walking walking)

@@ -15,6 +15,8 @@
 
 #include "p2m/p2m.h"
 
+#include "cells.h"
+
 #define MODEL_SLOTS  5u
 #define SLOT_FRAMES  ((uint64_t)1 << ORDER_1G)
 #define MODEL_FRAMES (MODEL_SLOTS * SLOT_FRAMES)
@@ -22,7 +24,7 @@
 #define ORDER_512G   27u /* only of nothing at all */
 
 struct model {
-    uint32_t *cell;
+    struct cells cells;
     uint8_t *written;
     uint8_t *logged;  /* written, or mapped, since the log said so last */
     uint8_t *content; /* a byte for all that is in the frame; a fresh one holds 0 */

@@ -6,6 +6,8 @@ edit touches is compiled again. Refuses to know why anything was edited.
 """
 import atexit
 import filecmp
+import glob
+import hashlib
 import json
 import os
 import shutil
@@ -26,6 +28,9 @@ __attribute__((constructor)) static void leave_out(void)
         cmocka_set_test_filter(getenv("PODIUM_TEST"));
 }
 """
+# Programs in which each basic block of the engine counts itself.
+COUNTED = {"budget"}
+COUNT = ["-fsanitize-coverage=trace-pc"]
 WRAPPED = {"cache_random": ["-Wl,--wrap=p2m_host_alloc_frames", "-Wl,--wrap=p2m_host_free_frames"]}
 
 
@@ -37,6 +42,16 @@ def commit():
     """The commit that is built, and whether anything is not committed."""
     changed = git("status", "--porcelain", "--untracked-files=no")
     return git("rev-parse", "--short=10", "HEAD") + (" and changes" if changed else "")
+
+
+def digest(*patterns):
+    """Of all that is in these files."""
+    content = hashlib.sha256()
+    for pattern in patterns:
+        for path in sorted(glob.glob(os.path.join(ROOT, pattern), recursive=True)):
+            with open(path, "rb") as file:
+                content.update(file.read())
+    return content.hexdigest()[:16]
 
 
 class CompileError(Exception):
@@ -81,11 +96,12 @@ class Workshop:
         for part in ("p2m", "include"):
             shutil.copytree(os.path.join(ROOT, part), os.path.join(tree, part), dirs_exist_ok=True)
 
-    def compile(self, file, base, tree, to=None):
-        object_file = os.path.join(to or self.objects, file.replace("/", "_") + ".o")
+    def compile(self, file, base, tree, to=None, flags=()):
+        kind = "_counted.o" if flags else ".o"
+        object_file = os.path.join(to or self.objects, file.replace("/", "_") + kind)
         if os.path.exists(object_file):
             return object_file
-        command = ["gcc", *FLAGS, f"-ffile-prefix-map={base}=.", "-c", "-o", object_file]
+        command = ["gcc", *FLAGS, *flags, f"-ffile-prefix-map={base}=.", "-c", "-o", object_file]
         command += [os.path.join(base, file)]
         command += [f"-I{path}" for path in (f"{tree}/include", tree, f"{ROOT}/test", ROOT)]
         if subprocess.run(command, capture_output=True).returncode != 0:
@@ -123,8 +139,16 @@ class Edited:
             with open(os.path.join(tree, file), "w") as out:
                 out.write(text)
         everything = any(file.endswith(".h") for file in edits)
-        for file in workshop.engine if everything else edits:
+        self.touched = workshop.engine if everything else list(edits)
+        for file in self.touched:
             self.objects[file] = workshop.compile(file, tree, tree, to=self.place)
+
+    def counted_objects(self):
+        workshop, tree = self.workshop, os.path.join(self.place, "tree")
+        return {file: workshop.compile(file, tree, tree, to=self.place, flags=COUNT)
+                if file in self.touched else
+                workshop.compile(file, workshop.tree, workshop.tree, flags=COUNT)
+                for file in workshop.engine}
 
     def is_same(self, file):
         """Does the compiler make of it what it made before?"""
@@ -133,18 +157,27 @@ class Edited:
     def close(self):
         shutil.rmtree(self.place)
 
+    def link(self, name):
+        objects = self.counted_objects() if name in COUNTED else self.objects
+        return self.workshop.link(name, objects, self.place)
+
     def run(self, name, seconds, arguments=(), only=None):
-        """What the test program said, and how it ended: "well", "badly" or "never". With `only`, of
-        one test, in all formats."""
-        program = self.workshop.link(name, self.objects, self.place)
+        """What the test program said, and how it ended: "well", "badly" or "never", which is after
+        so many seconds of processor time: the machine may be busy. With `only`, of one test, in all
+        formats."""
+        program = self.link(name)
         environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP")
         if only:
             environment["PODIUM_TEST"] = "*" + only
         try:
-            done = subprocess.run([program, *arguments], env=environment, capture_output=True,
-                                  timeout=seconds, text=True, errors="replace")
+            done = subprocess.run(["sh", "-c", 'ulimit -S -t "$0" && exec "$@"', str(seconds),
+                                   program, *arguments],
+                                  env=environment, capture_output=True, text=True,
+                                  errors="replace", timeout=60 + 20 * seconds)
         except subprocess.TimeoutExpired as late:
             said = late.stdout or b""
             said = said.decode(errors="replace") if isinstance(said, bytes) else said
             return said, "never"
+        if done.returncode == -signal.SIGXCPU:
+            return done.stdout, "never"
         return done.stdout, "badly" if done.returncode else "well"

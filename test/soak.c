@@ -5,6 +5,8 @@
  * operations that it takes, and saved where `replay` finds it.
  *
  *      soak OPERATIONS [SEED [FROM-RUN]]
+ *
+ * What came of it is kept by test/soak, which reads what is printed here.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,6 +62,8 @@ static pid_t start_process(void)
         perror("soak: fork");
         exit(2);
     }
+    if (child == 0)
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would wait for it */
     return child;
 }
 
@@ -231,9 +236,13 @@ int main(int count, char **arguments)
         if (!run_both(seed + FORMATS * run))
             return 1;
         run++;
-        printf("soak: %" PRIu64 " of %" PRIu64 " million operations a format, %ld s; to go on from "
-               "here: soak %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
-               run, runs, (long)(time(NULL) - begin), operations, seed, run);
+        printf("soak: %" PRIu64 " of %" PRIu64 " million operations a format, from seed %" PRIu64
+               ", %ld s%s\n",
+               run, runs, seed, (long)(time(NULL) - begin),
+               run < runs ? "" : "; all is as foretold");
+        if (run < runs)
+            printf("soak: to go on from here: soak %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+                   operations, seed, run);
     }
     return 0;
 }

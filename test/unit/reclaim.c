@@ -301,5 +301,6 @@ int main(void)
         POD_FOR_BOTH_FORMATS(a_sweep_for_unwritten_leaves_reads_none_and_takes_no_others),
     };
 
+    memory_expect_reading();
     return cmocka_run_group_tests_name("reclaim", tests, NULL, NULL);
 }

@@ -467,5 +467,6 @@ int main(void)
         POD_FOR_BOTH_FORMATS(a_held_leaf_that_others_mark_is_not_taken_for_clean),
     };
 
+    memory_expect_reading();
     return cmocka_run_group_tests_name("reclaim_race", tests, NULL, NULL);
 }
