@@ -158,7 +158,7 @@ static int set_up(void **state)
     domain = (struct domain){ .end = GFN(LEAVES), .id = 3 };
     vcpu->domain = &domain;
     for (unsigned i = 0; i < LEAVES; i++) {
-        map[i] = (struct p2m_entry){ .gfn = GFN(i), .mfn = MFN_OF(i), .type = P2M_RAM_RW };
+        map[i] = (struct p2m_entry){ .mfn = MFN_OF(i), .type = P2M_RAM_RW };
         frames[i] = RAM;
     }
     refusal = P2M_OK;
