@@ -227,15 +227,21 @@ static void count_tables(const struct world *world, gfn_t gfn, unsigned order,
     }
 }
 
-/* A guest gives back neither a page of the host's nor what is left of a broken one. */
-static bool is_kept(const struct world *world, gfn_t gfn, unsigned order)
+/* What a verb of populate-on-demand leaves where it is: a guest gives back neither a page of the
+ * host's nor what is left of a broken one, and what is there is not promised. OUTCOME_CHANGED: there
+ * is none of that. */
+static enum outcome forecast_kept(const struct world *world, gfn_t gfn, unsigned order)
 {
-    static const enum p2m_type hosts[] = { P2M_MMIO, P2M_SPECIAL, P2M_BROKEN };
+    static const enum p2m_type kept[] = { P2M_MMIO,   P2M_SPECIAL,  P2M_BROKEN,      P2M_RAM_RW,
+                                          P2M_RAM_RO, P2M_RAM_HELD, P2M_RAM_LOGDIRTY };
+    unsigned count = world->now.verb == VERB_POD_MARK       ? 7
+                     : world->now.verb == VERB_POD_DECREASE ? 3
+                                                            : 0;
 
-    for (unsigned i = 0; i < 3 && world->now.verb == VERB_POD_DECREASE; i++)
-        if (model_has_type(&world->model, gfn, order_frames(order), hosts[i]))
-            return true;
-    return false;
+    for (unsigned i = 0; i < count; i++)
+        if (model_has_type(&world->model, gfn, order_frames(order), kept[i]))
+            return world->now.verb == VERB_POD_MARK ? OUTCOME_OCCUPIED : OUTCOME_BAD_TYPE;
+    return OUTCOME_CHANGED;
 }
 
 struct forecast forecast_range(const struct world *world, const struct p2m_debt *debt)
@@ -257,8 +263,9 @@ struct forecast forecast_range(const struct world *world, const struct p2m_debt 
         mapping.order = forecast_piece_order(world, gfn, end, &mapping);
         if (mapping.order > forecast.order)
             forecast.order = mapping.order;
-        outcome = is_kept(world, gfn, mapping.order) ? OUTCOME_BAD_TYPE
-                                                     : forecast_piece(world, gfn, &mapping);
+        outcome = forecast_kept(world, gfn, mapping.order);
+        if (outcome == OUTCOME_CHANGED)
+            outcome = forecast_piece(world, gfn, &mapping);
         if (outcome == OUTCOME_CHANGED && type_has_frame(mapping.type) &&
             is_owed_here(world, debt, gfn, gfn_add(gfn, order_frames(mapping.order))))
             outcome = OUTCOME_OCCUPIED;

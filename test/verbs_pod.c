@@ -83,7 +83,7 @@ void do_pod_mark(struct run *run)
                                            P2M_MMIO,   P2M_SPECIAL, P2M_BROKEN };
     struct world *world = &run->world;
     struct gfn_range range = choose_range(run);
-    struct forecast forecast = { OUTCOME_OCCUPIED, ORDER_4K };
+    struct forecast forecast;
     uint64_t quota;
 
     for (unsigned i = 0; i < 3 && is_range(world, range) && has_types(world, range, taken, 7); i++)
@@ -91,8 +91,7 @@ void do_pod_mark(struct run *run)
     quota = begin_verb(run, VERB_POD_MARK, range.from);
     world->now.end = range.end;
     world->now.mapping = (struct p2m_mapping){ INVALID_MFN, ORDER_4K, P2M_POD };
-    if (!is_range(world, range) || !has_types(world, range, taken, 7))
-        forecast = forecast_range(world, run->debt);
+    forecast = forecast_range(world, run->debt);
     call_range(run, range, forecast, pod_mark);
     end_verb(run, quota);
 }
