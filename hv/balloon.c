@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Ballooning; see balloon.h. A run is what follows one another in the guest's list. It is populated
- * as one; it is given back by spans, which end where a region of 2 MB does, and frame by frame
- * where something is refused.
+ * as one; it is given back by spans, each of which goes all in one, and frame by frame where
+ * something is refused.
  */
 #include "balloon.h"
 
@@ -42,13 +42,21 @@ static void drop_leading(struct run *run, struct gfn_range span)
         run->range.end = span.from;
 }
 
+/* A region of 2 MB, or as many frames as a debt has room for: it goes all in one, or not at all. */
+static struct gfn_range leading_span(const struct run *run)
+{
+    struct gfn_range region = leading(run, REGION);
+
+    return gfn_range_frames(region) == REGION ? region : leading(run, P2M_DEBT_MAX);
+}
+
 /* How many frames, from the leading end; all of the run, unless something is refused. */
 static uint64_t decrease_run(struct domain *domain, struct run run)
 {
     uint64_t frames = gfn_range_frames(run.range);
 
     while (run.range.from.gfn < run.range.end.gfn) {
-        struct gfn_range span = leading(&run, REGION);
+        struct gfn_range span = leading_span(&run);
 
         if (!balloon_decrease_span(domain, span)) {
             span = leading(&run, 1);

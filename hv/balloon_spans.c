@@ -12,16 +12,17 @@
 
 /* ---- decrease ------------------------------------------------------------------------------- */
 
-/* All tables that the span needs are there after the first call, so that no later one can fail. */
-static enum p2m_error decrease(struct domain *domain, struct gfn_range range)
+/* The span is one piece, or no more pieces than a debt has room for: the first call does all of it,
+ * or nothing. */
+static enum p2m_error decrease(struct domain *domain, struct gfn_range span)
 {
     enum p2m_error error = P2M_OK;
 
-    while (error == P2M_OK && range.from.gfn < range.end.gfn) {
+    while (error == P2M_OK && span.from.gfn < span.end.gfn) {
         struct p2m_debt debt = P2M_NO_DEBT;
         struct p2m_locked locked = p2m_lock(&domain->p2m);
 
-        error = pod_decrease(locked, &domain->pod, &range, &debt);
+        error = pod_decrease(locked, &domain->pod, &span, &debt);
         p2m_unlock(locked);
         flush_settle(domain, &debt);
     }

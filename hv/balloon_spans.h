@@ -18,7 +18,7 @@ struct run {
 
 /*
  * balloon_decrease_span - nothing is there afterwards, and nothing promised.
- *   Units:   up to a region of 2 MB, all of it in one.
+ *   Units:   a region of 2 MB, or up to P2M_DEBT_MAX frames of one.
  *   Context: P2M not held; settles its own debts.
  *   Errors:  false, and nothing has changed: a page of the host's, a pinned one, beyond the map, or
  *            no table page to split with.

@@ -167,11 +167,30 @@ static void an_extent_is_populated_whole_or_not_at_all(void)
     expect_type(gfn + 700, 1, TYPE_POD, "what was there before");
 }
 
+#define PINNED (FIRST + 16 * REGION + 600)
+
+/* What comes after it in the list is left alone, though it lies before it. */
+static void a_pinned_frame_ends_a_run_downwards(void)
+{
+    uint64_t from = PINNED - 80, above = 220;
+
+    expect(host_pin(PINNED), 0, "pin");
+    check(host_write(from, 7) == 0 && host_write(PINNED - 1, 8) == 0, "host_write", from << 12);
+    expect(host_balloon(DECREASE, down(from, 81 + (unsigned)above), 81 + above, 0), (int64_t)above,
+           "decrease, down to a pin");
+    expect_type(PINNED + 1, above, TYPE_INVALID, "above the pinned one");
+    expect_type(from, 81, TYPE_RAM, "from the pinned one down");
+    check(host_read(from) == 7 && host_read(PINNED - 1) == 8, "given back, and not said",
+          from << 12);
+    expect(host_balloon(POPULATE, up(PINNED + 1, (unsigned)above, 0), above, 0), (int64_t)above,
+           "populate, above the pinned one");
+    expect_zeroes(PINNED + 1, above);
+}
+
 static void a_pinned_frame_stays(void)
 {
-    uint64_t gfn = FIRST + 16 * REGION;
+    uint64_t gfn = PINNED - 600;
 
-    expect(host_pin(gfn + 600), 0, "pin");
     expect(host_balloon(DECREASE, up(gfn, 3 * REGION, 0), 3 * REGION, 0), 600, "decrease, pinned");
     expect_type(gfn, 600, TYPE_INVALID, "before the pinned one");
     expect_type(gfn + 600, 2 * REGION - 600, TYPE_RAM, "from the pinned one on");
@@ -232,6 +251,7 @@ void test(void)
     no_more_than_it_is_to_have();
     a_refused_extent_ends_the_call();
     an_extent_is_populated_whole_or_not_at_all();
+    a_pinned_frame_ends_a_run_downwards();
     a_pinned_frame_stays();
     a_long_call_is_exact();
     nonsense_is_an_error();
