@@ -47,6 +47,7 @@ static void a_target_ends_a_trim(void **state)
     must(set(f, gfn_add(HERE, FRAMES_2M), INVALID_MFN, ORDER_2M, P2M_INVALID));
     pod_trim(f->locked, &f->pod);
     assert_true(pod_has_surplus(&f->pod));
+    assert_int_equal(pod_account(&f->pod).cached, 2 * FRAMES_2M); /* one step is one block */
     expect_pod_sound(f);
     must(pod_set_cache_target(f->locked, &f->pod, FRAMES_2M));
     assert_false(pod_has_surplus(&f->pod));
@@ -152,6 +153,44 @@ static void a_change_that_makes_no_sense_is_told(void **state)
     f->p2m.pending = (struct p2m_pending){ .from = P2M_INVALID };
 }
 
+/* A table that waits lies where the change goes on. */
+static void a_table_that_waits_outside_of_a_change_is_told(void **state)
+{
+    static const char where[] = "pending, outside the range that changes";
+    struct fixture *f = *state;
+    struct slot above;
+    uint64_t entry;
+
+    must(set(f, HERE, RAM, ORDER_4K, P2M_RAM_RW));
+    above = table_find(&f->p2m, HERE, 1);
+    entry = slot_read(above);
+    *above.entry = entry_make_pending(f->config.format, entry_mfn(entry));
+    f->p2m.pending = (struct p2m_pending){ P2M_RAM_RW, P2M_RAM_RO, { HERE, f->config.end }, HERE };
+    expect_sound(f);
+    f->p2m.pending.range.from = f->p2m.pending.cursor = gfn_add(HERE, FRAMES_2M);
+    expect_map_reason(f, where);
+    f->p2m.pending.range = (struct gfn_range){ GFN(0), HERE };
+    f->p2m.pending.cursor = GFN(0);
+    expect_map_reason(f, where);
+    f->p2m.pending = (struct p2m_pending){ .from = P2M_INVALID };
+    *above.entry = entry;
+}
+
+static void the_caches_own_audit_is_heard(void **state)
+{
+    struct fixture *f = *state;
+    struct pod_audit report;
+
+    must(mark(f, HERE, FRAMES_2M));
+    hand(f, RAM, ORDER_4K, POD_DIRTY);
+    f->pod.cache.counts.clean++;
+    pod_audit(f->locked, &f->pod, &report);
+    assert_int_equal(report.errors, report.cache.errors);
+    assert_int_not_equal(report.errors, 0);
+    f->pod.cache.counts.clean--;
+    expect_pod_sound(f);
+}
+
 static void what_is_no_ram_and_says_that_it_was_written_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -193,6 +232,8 @@ int main(void)
         POD_FOR_BOTH_FORMATS(a_hold_that_nobody_has_is_told),
         POD_FOR_BOTH_FORMATS(a_candidate_that_nobody_will_look_at_is_told),
         POD_FOR_BOTH_FORMATS(a_change_that_makes_no_sense_is_told),
+        POD_FOR_BOTH_FORMATS(a_table_that_waits_outside_of_a_change_is_told),
+        POD_FOR_BOTH_FORMATS(the_caches_own_audit_is_heard),
         POD_FOR_BOTH_FORMATS(what_is_no_ram_and_says_that_it_was_written_is_told),
         POD_FOR_BOTH_FORMATS(a_leaf_beyond_the_machines_frames_is_told),
     };

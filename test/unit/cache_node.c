@@ -233,6 +233,9 @@ static void the_audit_finds_wrong_counts_lists_and_pages(void **state)
     WITH(f, page->link.from, NULL, "a list of pages that does not lead back");
     WITH(f, cache->empty_pages, &page->link, "a list of pages that does not lead back");
     WITH(f, cache->open_pages, NULL, "nodes, places and their count differ");
+    pod_cache_set_aside(f->locked, &pod, GB(2));
+    WITH(f, cache->stock[POD_ASIDE][1][POD_CLEAN], NULL, "a list lacks nodes, or has too many");
+    pod_cache_set_aside(f->locked, &pod, INVALID_MFN);
 }
 
 /* Frames that are in hand as a block too; a block that did not grow. */

@@ -417,6 +417,25 @@ static void setting_a_range_does_not_carry_all_of_it_out(void **state)
     fixture_settle(f);
 }
 
+/* What differed from its neighbours does not any more. */
+static void what_a_change_made_alike_is_one_leaf_again(void **state)
+{
+    struct fixture *f = *state;
+    gfn_t odd = GFN(3 * FRAMES_2M + 7);
+
+    must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
+    must(set(f, odd, mfn_add(RAM, odd.gfn), ORDER_4K, P2M_RAM_RO));
+    fixture_settle(f);
+    assert_false(p2m_has_candidates(&f->p2m));
+    must(change(f, P2M_RAM_RO, P2M_RAM_RW));
+    finish(f);
+    while (p2m_has_candidates(&f->p2m)) {
+        p2m_merge_candidates(f->locked, &f->debt);
+        fixture_settle(f);
+    }
+    expect_entry(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +457,7 @@ int main(void)
         FOR_BOTH_FORMATS(splits_and_ranges_and_whole_tables_go_on_meanwhile),
         FOR_BOTH_FORMATS(superpages_come_back_while_it_is_carried_out),
         FOR_BOTH_FORMATS(finishing_is_bounded_and_ends_where_the_range_does),
+        FOR_BOTH_FORMATS(what_a_change_made_alike_is_one_leaf_again),
         FOR_BOTH_FORMATS(setting_a_range_does_not_carry_all_of_it_out),
         POD_FOR_BOTH_FORMATS(a_sweep_waits_for_a_change_and_a_change_for_a_sweep),
     };

@@ -27,6 +27,21 @@ static void a_block_nearly_in_hand_becomes_whole(void **state)
     expect_nothing_to_gather(f);
 }
 
+/* Then what is looked at last ends where the map does. */
+static void a_map_of_whole_gbs_is_gathered_to_its_end(void **state)
+{
+    struct fixture *f = *state;
+    gfn_t end = f->config.end;
+
+    f->config.end = SLOT(8);
+    lay_out_a_block(f);
+    assert_true(gather_start(f));
+    assert_int_equal(gather_all(f, 5), 4);
+    expect_nothing_to_gather(f);
+    f->config.end = end;
+    pod_restart(f, ORDER_1G);
+}
+
 /* Two of them, and nothing happens in between. */
 static void one_block_after_the_other_becomes_whole(void **state)
 {
@@ -353,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         POD_FOR_BOTH_FORMATS(a_block_nearly_in_hand_becomes_whole),
+        POD_FOR_BOTH_FORMATS(a_map_of_whole_gbs_is_gathered_to_its_end),
         POD_FOR_BOTH_FORMATS(one_block_after_the_other_becomes_whole),
         POD_FOR_BOTH_FORMATS(a_partly_populated_slot_becomes_one_leaf),
         POD_FOR_BOTH_FORMATS(a_scattered_slot_becomes_one_leaf),
