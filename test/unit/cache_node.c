@@ -238,6 +238,30 @@ static void the_audit_finds_wrong_counts_lists_and_pages(void **state)
     pod_cache_set_aside(f->locked, &pod, INVALID_MFN);
 }
 
+/* One without a node, behind one that has some. */
+static void the_audit_finds_a_page_in_the_wrong_list(void **state)
+{
+    struct fixture *f = *state;
+    struct pod_cache *cache = &pod.cache;
+    struct pod_link *empty, *open;
+
+    add(f, GB(1), ORDER_1G, POD_CLEAN);
+    must(reserve(f, NODES_PER_PAGE));
+    empty = cache->empty_pages;
+    open = cache->open_pages;
+    assert_non_null(empty);
+    assert_null(empty->next);
+    assert_null(open->next);
+    cache->empty_pages = NULL;
+    open->next = empty;
+    empty->from = &open->next;
+    EXPECT_FOUND(f, "a page in the wrong list");
+    open->next = NULL;
+    cache->empty_pages = empty;
+    empty->from = &cache->empty_pages;
+    expect_cache_sound(f);
+}
+
 /* Frames that are in hand as a block too; a block that did not grow. */
 static void the_audit_finds_frames_in_two_places(void **state)
 {
@@ -278,6 +302,7 @@ int main(void)
         CACHE_FOR_BOTH_FORMATS(a_node_is_listed_by_what_is_dirty_in_it),
         CACHE_FOR_BOTH_FORMATS(the_audit_finds_a_wrong_node),
         CACHE_FOR_BOTH_FORMATS(the_audit_finds_wrong_counts_lists_and_pages),
+        CACHE_FOR_BOTH_FORMATS(the_audit_finds_a_page_in_the_wrong_list),
         CACHE_FOR_BOTH_FORMATS(the_audit_finds_frames_in_two_places),
     };
 

@@ -387,6 +387,29 @@ static void a_region_that_was_filled_by_frames_can_be_one_leaf(void **state)
     expect_populates(f, 0, 0, 2 * FRAMES_2M);
 }
 
+/* Of two blocks that both have the place, that of the neighbour, on whichever side it is: else a
+ * later merge is luck. */
+static void what_is_populated_lies_beside_its_neighbour(void **state)
+{
+    struct fixture *f = *state;
+    mfn_t first = RAM, second = mfn_add(RAM, FRAMES_1G);
+
+    pod_restart(f, ORDER_1G);
+    must(mark(f, GFN(0), FRAMES_1G));
+    for (uint64_t i = 2; i <= 5; i++)
+        hand(f, mfn_add(first, i * FRAMES_2M), ORDER_2M, POD_CLEAN);
+    for (uint64_t i = 2; i <= 5; i++)
+        if (i != 3)
+            hand(f, mfn_add(second, i * FRAMES_2M), ORDER_2M, POD_CLEAN);
+    for (unsigned i = 0; i < 4; i++) {
+        static const uint64_t touches[] = { 3, 4, 2, 5 };
+        gfn_t gfn = GFN(touches[i] * FRAMES_2M);
+
+        must(touch(f, gfn));
+        expect_entry(f, gfn, mfn_add(first, gfn.gfn), ORDER_2M, P2M_RAM_RW);
+    }
+}
+
 /* ---- no table page -------------------------------------------------------------------------- */
 
 static void a_populate_that_finds_no_table_page_changes_nothing(void **state)
@@ -445,6 +468,7 @@ int main(void)
         POD_FOR_BOTH_FORMATS(ram_that_is_there_is_left_alone),
         POD_FOR_BOTH_FORMATS(what_is_populated_reads_as_zero_and_is_fresh),
         POD_FOR_BOTH_FORMATS(a_region_that_was_filled_by_frames_can_be_one_leaf),
+        POD_FOR_BOTH_FORMATS(what_is_populated_lies_beside_its_neighbour),
         POD_FOR_BOTH_FORMATS(a_populate_that_finds_no_table_page_changes_nothing),
         POD_FOR_BOTH_FORMATS(the_last_frame_in_hand_survives_a_lack_of_table_pages),
     };
