@@ -161,10 +161,30 @@ static void another_map_is_refused(void **state)
                                                 &entry, &grant));
 }
 
+/* What is kept is seen by a D bit that it does not know of. */
+static void leaves_side_by_side_are_kept_side_by_side(void **state)
+{
+    struct fixture *f = *state;
+
+    for (unsigned order = ORDER_4K; order <= ORDER_2M; order += ORDER_STEP) {
+        gfn_t second = gfn_add(GFN(0), order_frames(order));
+
+        fixture_restart(f);
+        start(f, order);
+        map(f, second, mfn_add(RAM, second.gfn), order);
+        look(f, GFN(0));
+        look(f, second);
+        must(p2m_mark_dirty(f->locked, GFN(0)));
+        assert_false(look(f, GFN(0)).dirty);
+        assert_true(get(f, GFN(0)).dirty);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         POD_FOR_BOTH_FORMATS(a_leaf_of_any_size_is_one_item),
+        POD_FOR_BOTH_FORMATS(leaves_side_by_side_are_kept_side_by_side),
         POD_FOR_BOTH_FORMATS(what_was_settled_is_not_believed),
         POD_FOR_BOTH_FORMATS(a_settling_that_has_begun_is_enough),
         POD_FOR_BOTH_FORMATS(what_has_no_frame_is_not_kept),
