@@ -65,9 +65,12 @@ static void destroy_gives_everything_back(void **state)
     must(set(f, GFN(0), RAM, ORDER_1G, P2M_RAM_RW));
     must(p2m_split(f->locked, GFN(0), ORDER_4K));
     must(p2m_pin(f->locked, GFN(0)));
+    must(set(f, GFN(0x40000), INVALID_MFN, ORDER_4K, P2M_POD));
+    must(set(f, GFN(0x40000), INVALID_MFN, ORDER_4K, P2M_INVALID));
+    assert_true(p2m_has_candidates(&f->p2m));
     p2m_destroy(f->locked, &f->debt);
     assert_int_equal(f->p2m.counts.tables, 0);
-    assert_int_equal(f->p2m.unpaid.tables, 4);
+    assert_int_equal(f->p2m.unpaid.tables, 6);
     assert_false(p2m_has_candidates(&f->p2m));
     fixture_settle(f);
     assert_int_equal(memory_returned().frames, order_frames(ORDER_1G));
