@@ -188,7 +188,7 @@ struct snapshot snapshot_take(const struct fixture *fixture)
     return snapshot;
 }
 
-static bool entry_is_same(const struct p2m_entry *a, const struct p2m_entry *b)
+bool entry_is_same(const struct p2m_entry *a, const struct p2m_entry *b)
 {
     return a->mfn.mfn == b->mfn.mfn && a->type == b->type && a->order == b->order &&
            a->accessed == b->accessed && a->dirty == b->dirty;

@@ -70,6 +70,9 @@ struct snapshot {
 };
 
 struct snapshot snapshot_take(const struct fixture *fixture);
+/* What two look-ups said. */
+bool entry_is_same(const struct p2m_entry *a, const struct p2m_entry *b);
+
 void snapshot_expect_same(const struct fixture *fixture, struct snapshot before);
 
 /* Fails the test unless the verb did what it should. */

@@ -103,12 +103,6 @@ static struct result run(struct fixture *f, const struct budget_case *about, uin
                             .gather = f->pod.gather };
 }
 
-static bool is_same(const struct p2m_entry *a, const struct p2m_entry *b)
-{
-    return a->mfn.mfn == b->mfn.mfn && a->type == b->type && a->order == b->order &&
-           a->accessed == b->accessed && a->dirty == b->dirty;
-}
-
 static void expect_same(const struct result *one, const struct result *many)
 {
     uint64_t gfn = 0;
@@ -121,7 +115,7 @@ static void expect_same(const struct result *one, const struct result *many)
     assert_int_equal(one->gather.slot.gfn, many->gather.slot.gfn);
     assert_int_equal(one->map.count, many->map.count);
     for (size_t i = 0; i < one->map.count; gfn += order_frames(one->map.entry[i++].order))
-        if (!is_same(&one->map.entry[i], &many->map.entry[i]))
+        if (!entry_is_same(&one->map.entry[i], &many->map.entry[i]))
             fail_msg("gfn %#lx is not the same", gfn);
     free(many->map.entry);
 }
